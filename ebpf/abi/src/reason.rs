@@ -1,0 +1,68 @@
+//! Why a packet passed or not. Every packet is counted under exactly one reason.
+
+/// Packets and bytes of one reason on one CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Counter {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes from the Ethernet header on.
+    pub bytes: u64,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $index:literal, $name:literal, $drops:literal;)*) => {
+        /// What became of a packet, and why. The number is the index of its counter.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u32)]
+        pub enum Reason { $($(#[$doc])* $variant = $index,)* }
+
+        impl Reason {
+            /// Every reason, in the order of the counters.
+            pub const ALL: &'static [Reason] = &[$(Reason::$variant,)*];
+            /// How many there are.
+            pub const COUNT: u32 = Self::ALL.len() as u32;
+
+            /// The stable name, as metrics show it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Whether the packet was dropped.
+            #[must_use]
+            pub const fn drops(self) -> bool {
+                match self { $(Self::$variant => $drops,)* }
+            }
+        }
+
+        const _: () = {
+            let mut index = 0;
+            $(assert!($index == index, "counters have no gaps"); index += 1;)*
+            assert!(index == Reason::COUNT);
+        };
+    };
+}
+
+reasons! {
+    /// IPv4 or IPv6 from an address that is not banned.
+    Pass = 0, "pass", false;
+    /// Dropped: the IPv4 address is banned.
+    DropExactV4 = 1, "drop_ban_exact_v4", true;
+    /// Dropped: the IPv6 address is banned.
+    DropExactV6 = 2, "drop_ban_exact_v6", true;
+    /// Dropped: an IPv4 prefix of the address is banned.
+    DropPrefixV4 = 3, "drop_ban_prefix_v4", true;
+    /// Dropped: an IPv6 prefix of the address is banned.
+    DropPrefixV6 = 4, "drop_ban_prefix_v6", true;
+    /// Passed: a ban was found, but it has ended.
+    PassExpired = 5, "pass_ban_expired", false;
+    /// Passed: neither IPv4 nor IPv6 (ARP, LLDP and the like).
+    PassNotIp = 6, "pass_not_ip", false;
+    /// Passed to the stack, which refuses it: shorter than its headers say, or with a wrong version or length field.
+    PassMalformed = 7, "pass_malformed", false;
+    /// Passed: more VLAN tags than are looked through.
+    PassVlanDepth = 8, "pass_vlan_depth", false;
+    /// Passed: more IPv6 extension headers than are walked.
+    PassHeaderDepth = 9, "pass_header_depth", false;
+}
