@@ -1,0 +1,67 @@
+//! The rule engine: compiles SecLang to a plan and runs transactions.
+//!
+//! It stands alone: it knows the rule language and nothing of listeners, routes or files. [`RuleSet::compile`] turns documents into
+//! an immutable plan that all workers share; [`Transaction`] takes one request and its response through the phases with the buffers of
+//! its worker ([`Scratch`]) and answers with an [`Intervention`]; [`Transaction::finish`] gives the audit record.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! use waf::{CompileOptions, Connection, Intervention, Mode, RuleSet, Scratch, Transaction};
+//! # fn demo(document: seclang::Document) -> Result<(), Vec<waf::CompileError>> {
+//! let rules = Arc::new(RuleSet::compile(&[document], &CompileOptions::default())?);
+//! let mut scratch = Scratch::new();
+//! let connection = Connection {
+//!     client: ([192, 0, 2, 1], 40000).into(),
+//!     server: ([192, 0, 2, 2], 80).into(),
+//!     time: std::time::SystemTime::UNIX_EPOCH,
+//!     unique_id: "1",
+//! };
+//! let mut transaction = Transaction::new(rules, &connection, Mode::Block);
+//! transaction.request_line(b"GET", b"/?q=1", b"HTTP/1.1");
+//! transaction.request_header(b"Host", b"example.com");
+//! if let Intervention::Deny { status, .. } = transaction.process_request_headers(&mut scratch) {
+//!     println!("answer {status}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is not carried out is an error when rules are compiled, with rule, file and line; nothing is passed over in silence. At
+//! present these are: `@detectSQLi`, `@detectXSS`, `@geoLookup`, `@rbl`, `@fuzzyHash`, `@restpath`, `@rxGlobal`, the validators of DTDs,
+//! schemas and national numbers, macros in the arguments of `@rx` and `@pm`, XPaths other than `/*` and `//@*`, persistent collections
+//! (`initcol` alone is accepted, with a [`Notice`]), parsed response bodies, stored uploads, `xmlns`, `setsid`, `setuid`, `setrsc`.
+#![forbid(unsafe_code)]
+
+pub mod audit;
+mod body;
+pub mod bytes;
+mod cache;
+mod operator;
+mod plan;
+mod scratch;
+mod store;
+mod transaction;
+pub mod transform;
+
+#[cfg(test)]
+mod testing;
+
+pub use audit::{AuditRecord, RuleMatch};
+pub use operator::{NetworkError, PhraseError, RegexError};
+pub use plan::{
+    CompileError, CompileErrorKind, CompileOptions, DatabaseCache, DirectoryCache, FailureMode,
+    Notice, Place, RuleInfo, RuleSet, Stats,
+};
+pub use scratch::Scratch;
+pub use transaction::{Connection, EngineError, Intervention, Mode, Transaction};
+
+/// What a pattern that passes its match limit counts towards `CompileOptions::work_limit_bytes`: about as long as it takes to inspect
+/// as many bytes otherwise.
+pub const WORK_OF_AN_EXCEEDED_LIMIT: u64 = 1 << 20;
+
+/// The `TX` variables that hold a transaction's anomaly score; the first that is set is it. The first ones are the CRS's.
+pub const SCORE_VARIABLES: &[&str] = &[
+    "blocking_inbound_anomaly_score",
+    "inbound_anomaly_score",
+    "anomaly_score",
+];

@@ -1,0 +1,109 @@
+//! Regular expressions, exactly: PCRE2 with JIT on bytes, dot-all, no multi-line, `$` at the very end.
+
+use std::sync::Mutex;
+
+use pcre2::bytes::{CaptureLocations, Regex as Pcre, RegexBuilder};
+
+use super::{Captures, pattern};
+
+/// How large the JIT's stack may grow for one match, in bytes. A match that needs more fails like one over the match limit.
+const JIT_STACK_BYTES: usize = 512 * 1024;
+
+/// A compiled pattern.
+pub(crate) struct Regex {
+    code: Pcre,
+    source: String,
+    /// Memory for groups, kept because making it maps memory. Only rules that capture and match ask for it, and none ever waits:
+    /// when the lock is taken, new memory is made.
+    spare_groups: Mutex<Vec<CaptureLocations>>,
+}
+
+/// A pattern that PCRE2 does not compile.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the pattern does not compile: {0}")]
+pub struct RegexError(pcre2::Error);
+
+/// A match that was given up: the pattern passed `SecPcreMatchLimit` or its stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the pattern passed its match limit")]
+pub(crate) struct MatchError;
+
+impl Regex {
+    /// Compiles `source` with at most `match_limit` steps a match.
+    pub(crate) fn new(source: &str, match_limit: u64) -> Result<Regex, RegexError> {
+        Self::build(source, false, match_limit)
+    }
+
+    /// The same without case, for selectors.
+    pub(crate) fn caseless(source: &str, match_limit: u64) -> Result<Regex, RegexError> {
+        Self::build(source, true, match_limit)
+    }
+
+    fn build(source: &str, caseless: bool, match_limit: u64) -> Result<Regex, RegexError> {
+        let pattern = format!("(*LIMIT_MATCH={match_limit}){}", pattern::for_pcre(source));
+        let code = RegexBuilder::new()
+            .dotall(true)
+            .caseless(caseless)
+            .jit_if_available(true)
+            .max_jit_stack_size(Some(JIT_STACK_BYTES))
+            .build(&pattern)
+            .map_err(RegexError)?;
+        Ok(Regex {
+            code,
+            source: source.to_owned(),
+            spare_groups: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// The pattern as the rule has it.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    pub(crate) fn matches(
+        &self,
+        value: &[u8],
+        captures: Option<&mut Captures>,
+    ) -> Result<bool, MatchError> {
+        let found = self.code.is_match(value).map_err(|_| MatchError)?;
+        if let Some(captures) = captures {
+            captures.clear();
+            if found {
+                let spare = self
+                    .spare_groups
+                    .try_lock()
+                    .ok()
+                    .and_then(|mut spare| spare.pop());
+                let mut groups = spare.unwrap_or_else(|| self.code.capture_locations());
+                self.code
+                    .captures_read(&mut groups, value)
+                    .map_err(|_| MatchError)?;
+                for group in 0..groups.len().min(Captures::LIMIT) {
+                    captures.push(groups.get(group));
+                }
+                if let Ok(mut spare) = self.spare_groups.try_lock() {
+                    spare.push(groups);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Every match from left to right, as the ranges of the first group, or of the whole match where there is none.
+    pub(crate) fn occurrences<'a>(
+        &'a self,
+        value: &'a [u8],
+    ) -> impl Iterator<Item = Result<(usize, usize), MatchError>> + 'a {
+        self.code.captures_iter(value).map(|captures| {
+            let captures = captures.map_err(|_| MatchError)?;
+            let group = captures.get(1).or_else(|| captures.get(0));
+            Ok(group.map_or((0, 0), |group| (group.start(), group.end())))
+        })
+    }
+}
+
+impl std::fmt::Debug for Regex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Regex").field(&self.source).finish()
+    }
+}

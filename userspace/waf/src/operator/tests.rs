@@ -1,0 +1,149 @@
+//! The operators against the unit cases of other engines.
+
+use base64::Engine as _;
+use serde_json::Value;
+
+use super::*;
+
+/// Cases that we answer otherwise, with the reason. May only shrink.
+const KNOWN: &[(&str, &str)] = &[];
+
+/// Operators that have cases there and that no rule can use here yet. May only shrink.
+const UNSUPPORTED: &[&str] = &[
+    "detectSQLi",
+    "detectXSS",
+    "validateNid",
+    "validateSchema",
+    "verifyssn",
+    "verifysvnr",
+];
+
+const MATCH_LIMIT: u64 = 100_000;
+
+fn test_named(name: &str, argument: &str) -> Test {
+    match name {
+        "rx" => Test::Rx(Regex::new(argument, MATCH_LIMIT).unwrap()),
+        "pm" => Test::Phrases(Phrases::of_words(argument).unwrap()),
+        "contains" | "strmatch" => Test::Text(Comparison::Contains),
+        "containsWord" => Test::Text(Comparison::ContainsWord),
+        "streq" => Test::Text(Comparison::Equals),
+        "beginsWith" => Test::Text(Comparison::BeginsWith),
+        "endsWith" => Test::Text(Comparison::EndsWith),
+        "within" => Test::Text(Comparison::Within),
+        "eq" => Test::Number(Relation::Equal),
+        "ge" => Test::Number(Relation::GreaterOrEqual),
+        "gt" => Test::Number(Relation::Greater),
+        "le" => Test::Number(Relation::LessOrEqual),
+        "lt" => Test::Number(Relation::Less),
+        "validateByteRange" => Test::ByteRange(byte_range(argument).unwrap()),
+        "validateUrlEncoding" => Test::UrlEncoding,
+        "validateUtf8Encoding" => Test::Utf8Encoding,
+        // A list that does not read is an error when rules are compiled; others take it and match nothing.
+        "ipMatch" => Networks::read(argument.split(',')).map_or(Test::Never, Test::Networks),
+        "verifyCC" => Test::CardNumber(CardNumber(Regex::new(argument, MATCH_LIMIT).unwrap())),
+        "unconditionalMatch" => Test::Always,
+        "noMatch" => Test::Never,
+        _ => panic!("{name} is unknown"),
+    }
+}
+
+#[test]
+fn unit_cases_of_other_engines() {
+    let Some(cases) = crate::testing::reference("waf/tests/operators-dev.jsonl") else {
+        return;
+    };
+    let decode = |value: &Value| {
+        base64::engine::general_purpose::STANDARD
+            .decode(value.as_str().unwrap())
+            .unwrap()
+    };
+    let mut wrong = Vec::new();
+    let (mut total, mut unsupported) = (0, 0);
+    for line in cases.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        let (id, name) = (case["id"].as_str().unwrap(), case["name"].as_str().unwrap());
+        total += 1;
+        if UNSUPPORTED.contains(&name) || name == "pmFromFile" {
+            unsupported += 1;
+            continue;
+        }
+        let argument = decode(&case["param_b64"]);
+        let test = test_named(name, &String::from_utf8_lossy(&argument));
+        let value = decode(&case["input_b64"]);
+        let answers: Vec<_> = case["expect"].as_array().unwrap().iter().collect();
+        // Where the two sources disagree ModSecurity is right: Coraza's harness does not run its own rows.
+        let expected = answers
+            .iter()
+            .find(|answer| answer["source"] == "modsecurity")
+            .or(answers.first())
+            .unwrap();
+        let mut captures = Captures::default();
+        let matched = test
+            .matches(&value, &argument, Some(&mut captures))
+            .unwrap();
+        let mut right = Some(matched) == expected["match"].as_bool();
+        if let Some(groups) = case["captures_b64"].as_array() {
+            let groups: Vec<_> = groups.iter().map(decode).collect();
+            let captured: Vec<_> = captures
+                .groups()
+                .iter()
+                .map(|&(start, end)| value[start..end].to_vec())
+                .collect();
+            right &= groups == captured;
+        }
+        if right == KNOWN.iter().any(|(known, _)| *known == id) {
+            wrong.push(format!("{id}: {} gave {matched}", case["text"]));
+        }
+    }
+    println!(
+        "{} of {total} cases as expected, {unsupported} not asked",
+        total - wrong.len() - unsupported
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} cases differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn phrases_read_snort_bytes_and_ignore_case() {
+    let phrases = Phrases::of_words("abc |41 42|c x|20|y a|b").unwrap();
+    assert_eq!(phrases.phrases(), [b"abc".as_slice(), b"a|b", b"x y"]);
+    let mut captures = Captures::default();
+    assert!(phrases.matches(b"..ABC", Some(&mut captures)));
+    assert_eq!(captures.groups(), [(2, 5)]);
+    assert_eq!(
+        Phrases::of_words("|4|a").unwrap_err(),
+        PhraseError::Hex("4".to_owned())
+    );
+    let lines = Phrases::of_lines(b"# comment\r\n\r\nDef\r\nyyy zzz\n").unwrap();
+    assert!(lines.matches(b"xxx yyy ZZZ", None));
+    assert!(!lines.matches(b"xxx yyy", None));
+}
+
+#[test]
+fn dollar_is_the_very_end_and_dot_is_any_byte() {
+    let matches = |pattern: &str, value: &[u8]| {
+        Regex::new(pattern, MATCH_LIMIT)
+            .unwrap()
+            .matches(value, None)
+            .unwrap()
+    };
+    assert!(!matches("a$", b"a\n"));
+    assert!(!matches("^b", b"a\nb"));
+    assert!(matches("a.b", b"a\nb"));
+    assert!(matches(r"\x{c2}\x{b4}", b"\xc2\xb4"));
+    assert!(matches(r"\s", b"\x0b"));
+    assert!(!matches(r"(?i)\xe9", b"\xc9"));
+}
+
+#[test]
+fn a_pattern_over_its_match_limit_is_an_error() {
+    let regex = Regex::new(r"^(a+)+$", 1000).unwrap();
+    assert_eq!(
+        regex.matches(b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", None),
+        Err(MatchError)
+    );
+}

@@ -1,0 +1,329 @@
+//! The second pass: one rule of the syntax tree becomes one rule of the plan.
+
+use seclang::Spanned;
+use seclang::ast::{self, Action, Ctl, Macro, Segment, Template, Transformation, Use, Variable};
+
+use super::draft::{Draft, Drafts, chosen, place_of};
+use super::error::{CompileError, CompileErrorKind as Kind, CompileOptions, Notice};
+use super::names::TxNames;
+use super::rule::{
+    Change, Condition, Decision, Effect, Link, Meta, Piece, Rule, Selector, Target, TargetRemoval,
+    Text, TxName, is_persistent,
+};
+use crate::body;
+use crate::operator::{Regex, Test};
+
+/// What rules share while they are compiled.
+pub(super) struct Compiler<'a> {
+    pub(super) drafts: &'a Drafts<'a>,
+    pub(super) match_limit: u64,
+    pub(super) names: TxNames,
+    pub(super) target_removals: Vec<TargetRemoval>,
+    pub(super) notices: Vec<Notice>,
+    pub(super) errors: Vec<CompileError>,
+}
+
+impl<'a> Compiler<'a> {
+    pub(super) fn new(drafts: &'a Drafts<'a>, options: &CompileOptions) -> Self {
+        Compiler {
+            drafts,
+            match_limit: options.match_limit.unwrap_or(drafts.settings.match_limit),
+            names: TxNames::new(),
+            target_removals: Vec::new(),
+            notices: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// The rule of a draft, without where it skips to: markers are resolved when all rules are there.
+    pub(super) fn rule(&mut self, draft: &'a Draft<'a>) -> Rule {
+        let mut rule = Rule {
+            id: draft.rule.id(),
+            phase: draft.rule.phase(),
+            place: draft.place.clone(),
+            links: Vec::new(),
+            decision: Decision::Pass,
+            status: None,
+            skip: None,
+            log: true,
+            audit_log: true,
+            meta: Meta::default(),
+        };
+        let default_decision = draft
+            .defaults
+            .iter()
+            .rev()
+            .find(|action| action.is_disruptive());
+        for action in draft.defaults.iter().chain(&draft.rule.starter.actions) {
+            let action = match (&action.value, default_decision) {
+                // `block` is what the default says; where there is none, that is `pass`.
+                (Action::Block, Some(default)) => &default.value,
+                (Action::Block, None) => &Action::Pass,
+                (action, _) => action,
+            };
+            self.describe(&mut rule, action);
+        }
+        for link in draft.rule.links() {
+            let link = self.link(draft, link);
+            rule.links.push(link);
+        }
+        rule
+    }
+
+    fn error(&mut self, draft: &Draft<'_>, span: seclang::Span, kind: Kind) {
+        let place = place_of(draft.document, span);
+        self.errors.push(CompileError {
+            rule: Some(draft.rule.id()),
+            place,
+            kind,
+        });
+    }
+
+    /// Takes over what an action says of the whole rule; later words win.
+    fn describe(&mut self, rule: &mut Rule, action: &Action) {
+        match action {
+            Action::Severity(severity) => rule.meta.severity = Some(*severity),
+            Action::Msg(msg) => rule.meta.msg = Some(self.text(msg)),
+            Action::LogData(data) => rule.meta.log_data = Some(self.text(data)),
+            Action::Tag(tag) => {
+                let tag = self.text(tag);
+                rule.meta.tags.push(tag);
+            }
+            Action::Ver(ver) => rule.meta.ver.clone_from(ver),
+            Action::Rev(rev) => rule.meta.rev.clone_from(rev),
+            Action::Maturity(maturity) => rule.meta.maturity = *maturity,
+            Action::Accuracy(accuracy) => rule.meta.accuracy = *accuracy,
+            Action::Pass => rule.decision = Decision::Pass,
+            Action::Deny => rule.decision = Decision::Deny,
+            Action::Drop => rule.decision = Decision::Drop,
+            Action::Redirect(url) => rule.decision = Decision::Redirect(self.text(url)),
+            Action::Allow(reach) => rule.decision = Decision::Allow(*reach),
+            Action::Status(status) => rule.status = Some(*status),
+            Action::Log => (rule.log, rule.audit_log) = (true, true),
+            Action::NoLog => (rule.log, rule.audit_log) = (false, false),
+            Action::AuditLog => rule.audit_log = true,
+            Action::NoAuditLog => rule.audit_log = false,
+            _ => {}
+        }
+    }
+
+    fn link(&mut self, draft: &'a Draft<'a>, link: &Spanned<ast::Link>) -> Link {
+        let mut compiled = Link {
+            condition: None,
+            chain: Vec::new(),
+            multi_match: false,
+            capture: false,
+            effects: Vec::new(),
+        };
+        for action in draft.defaults.iter().chain(&link.actions) {
+            match &action.value {
+                Action::Transform(Transformation::None) => compiled.chain.clear(),
+                Action::Transform(transformation) => compiled.chain.push(*transformation),
+                Action::MultiMatch => compiled.multi_match = true,
+                Action::Capture => compiled.capture = true,
+                action_value => match self.effect(draft, action_value, action.span) {
+                    Ok(effect) => compiled.effects.extend(effect),
+                    Err(kind) => self.error(draft, action.span, kind),
+                },
+            }
+        }
+        if let Some(condition) = &link.condition {
+            compiled.condition = self.condition(draft, condition);
+        }
+        compiled
+    }
+
+    fn condition(&mut self, draft: &'a Draft<'a>, condition: &ast::Condition) -> Option<Condition> {
+        let mut compiled = Condition {
+            targets: Vec::new(),
+            exclusions: Vec::new(),
+            negated: condition.operator.negated,
+            test: Test::Never,
+            argument: self.text(&condition.operator.argument),
+            written: format!(
+                "{} {}",
+                condition.operator.kind, condition.operator.argument
+            )
+            .into(),
+        };
+        for target in &condition.targets {
+            match self.target(target) {
+                Ok(resolved) if target.usage == Use::Exclude => compiled.exclusions.push(resolved),
+                Ok(resolved) => compiled.targets.push(resolved),
+                Err(kind) => self.error(draft, target.span, kind),
+            }
+        }
+        match self.test(draft, &condition.operator) {
+            Ok(test) => compiled.test = test,
+            Err(kind) => {
+                self.error(draft, condition.operator.span, kind);
+                return None;
+            }
+        }
+        Some(compiled)
+    }
+
+    fn target(&mut self, target: &ast::Target) -> Result<Target, Kind> {
+        if !is_kept(target.variable) {
+            return Err(Kind::Unsupported(format!(
+                "the variable {}, which nothing fills here,",
+                target.variable
+            )));
+        }
+        let selector = match &target.selector {
+            ast::Selector::None => Selector::All,
+            ast::Selector::XPath(path)
+                if path == body::XML_TEXT || path == body::XML_ATTRIBUTES =>
+            {
+                Selector::Key(path.clone().into_bytes().into())
+            }
+            ast::Selector::XPath(path) => {
+                return Err(Kind::Unsupported(format!(
+                    "the XPath `{path}` (`/*` and `//@*` are)"
+                )));
+            }
+            ast::Selector::Key(key) => Selector::Key(key.to_ascii_lowercase().into_bytes().into()),
+            ast::Selector::Regex(pattern) => {
+                Selector::Regex(Regex::caseless(pattern, self.match_limit).map_err(Kind::Pattern)?)
+            }
+        };
+        let slot = match (target.variable, &selector) {
+            (Variable::Tx, Selector::Key(key)) => Some(self.names.slot(key)),
+            _ => None,
+        };
+        Ok(Target {
+            variable: target.variable,
+            selector,
+            count: target.usage == Use::Count,
+            slot,
+        })
+    }
+
+    fn effect(
+        &mut self,
+        draft: &Draft<'_>,
+        action: &Action,
+        span: seclang::Span,
+    ) -> Result<Option<Effect>, Kind> {
+        Ok(Some(match action {
+            Action::SetVar(set) if is_persistent(set.collection) => {
+                return Err(Kind::Unsupported(format!(
+                    "setvar in the persistent collection {}",
+                    set.collection
+                )));
+            }
+            Action::SetVar(set) => {
+                let name = match set.name.as_literal() {
+                    Some(name) => TxName::Slot(self.names.slot(name.as_bytes())),
+                    None => TxName::Dynamic(self.text(&set.name)),
+                };
+                let change = match &set.change {
+                    ast::Change::Set(value) => Change::Set(self.text(value)),
+                    ast::Change::Add(value) => Change::Add(self.text(value)),
+                    ast::Change::Subtract(value) => Change::Subtract(self.text(value)),
+                    ast::Change::Unset => Change::Unset,
+                };
+                Effect::SetTx { name, change }
+            }
+            Action::SetEnv { name, value } => Effect::SetEnv {
+                name: self.text(name),
+                value: self.text(value),
+            },
+            Action::InitCol { collection, .. } => {
+                let text = format!(
+                    "rule {}: initcol:{collection} opens nothing: no collection is kept beyond a transaction",
+                    draft.rule.id()
+                );
+                self.notices.push(Notice {
+                    place: place_of(draft.document, span),
+                    text,
+                });
+                return Ok(None);
+            }
+            Action::ExpireVar { collection, .. } if !is_persistent(*collection) => return Ok(None),
+            Action::ExpireVar { .. } => return Err(Kind::Unsupported("expirevar".into())),
+            Action::SetSid(_) | Action::SetUid(_) | Action::SetRsc(_) => {
+                return Err(Kind::Unsupported("setsid, setuid or setrsc".into()));
+            }
+            Action::XmlNamespace { .. } => return Err(Kind::Unsupported("xmlns".into())),
+            Action::Ctl(ctl) => return self.ctl(ctl),
+            _ => return Ok(None),
+        }))
+    }
+
+    fn ctl(&mut self, ctl: &Ctl) -> Result<Option<Effect>, Kind> {
+        let unsupported = |option: &str| Err(Kind::Unsupported(format!("ctl:{option}")));
+        Ok(Some(match ctl {
+            Ctl::RuleEngine(mode) => Effect::RuleEngine(*mode),
+            Ctl::AuditEngine(mode) => Effect::AuditEngine(*mode),
+            Ctl::RequestBodyAccess(on) => Effect::RequestBodyAccess(*on),
+            Ctl::RequestBodyLimit(bytes) => Effect::RequestBodyLimit(*bytes),
+            Ctl::RequestBodyProcessor(processor) => Effect::RequestBodyProcessor(*processor),
+            Ctl::ForceRequestBodyVariable(on) => Effect::ForceRequestBodyVariable(*on),
+            Ctl::ResponseBodyAccess(on) => Effect::ResponseBodyAccess(*on),
+            Ctl::ResponseBodyLimit(bytes) => Effect::ResponseBodyLimit(*bytes),
+            Ctl::RuleRemove(choice) => Effect::RemoveRules(self.indexes(choice)?),
+            Ctl::RuleRemoveTarget { rules, target } => {
+                let removal = TargetRemoval {
+                    rules: self.indexes(rules)?,
+                    target: self.target(target)?,
+                };
+                self.target_removals.push(removal);
+                // As many as there are actions, which the parser limits.
+                Effect::RemoveTarget(self.target_removals.len() as u32 - 1)
+            }
+            Ctl::ResponseBodyProcessor(_) => return unsupported("responseBodyProcessor"),
+            Ctl::ForceResponseBodyVariable(_) => return unsupported("forceResponseBodyVariable"),
+            // The parts of the native format and the debug log are not written here.
+            Ctl::AuditLogParts(_)
+            | Ctl::DebugLogLevel(_)
+            | Ctl::HashEngine(_)
+            | Ctl::HashEnforcement(_) => return Ok(None),
+        }))
+    }
+
+    /// The rules that a choice means, by index, over all files.
+    fn indexes(&self, choice: &ast::RuleChoice) -> Result<Vec<u32>, Kind> {
+        let chosen = chosen(choice, self.match_limit)?;
+        let rules = self.drafts.rules.iter().zip(0u32..);
+        Ok(rules
+            .filter(|(draft, _)| chosen(&draft.rule))
+            .map(|(_, index)| index)
+            .collect())
+    }
+
+    pub(super) fn text(&mut self, template: &Template) -> Text {
+        let pieces = template.segments.iter().map(|segment| match segment {
+            Segment::Literal(text) => Piece::Literal(text.clone().into_bytes().into()),
+            Segment::Macro(Macro {
+                variable: Variable::Tx,
+                key: Some(key),
+            }) => Piece::Tx(self.names.slot(key.as_bytes())),
+            Segment::Macro(Macro { variable, key }) => Piece::Variable(
+                *variable,
+                key.as_ref()
+                    .map(|key| key.to_ascii_lowercase().into_bytes().into()),
+            ),
+        });
+        Text(pieces.collect())
+    }
+}
+
+/// Whether a variable can ever have a value as the target of a rule. One that cannot is refused: its rules would never match.
+fn is_kept(variable: Variable) -> bool {
+    use Variable as V;
+    !matches!(
+        variable,
+        // Persistent collections, and what opens them.
+        V::Geo | V::Global | V::Ip | V::Resource | V::Session | V::User | V::Sessionid | V::Userid
+            // What the front knows and the engine is not told.
+            | V::ArgsPath | V::PathInfo | V::RemoteUser | V::Duration | V::ModsecBuild
+            // Files are not stored.
+            | V::FilesTmpContent | V::FilesTmpnames
+            // Bodies of responses are not parsed.
+            | V::ResponseArgs | V::ResponseXml | V::ResBodyError | V::ResBodyErrorMsg | V::ResBodyProcessor
+            | V::ResBodyProcessorError | V::ResBodyProcessorErrorMsg
+            // For macros alone.
+            | V::Rule | V::Json
+    )
+}

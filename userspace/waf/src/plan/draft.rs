@@ -1,0 +1,345 @@
+//! The first pass over the directives: which rules there are in the end, after removals, further targets and changed actions.
+
+use seclang::Document;
+use seclang::ast::{Action, Directive, Rule, RuleChoice, RuleId, Selector, Target, Use};
+use seclang::{Span, Spanned};
+
+use super::error::{CompileError, CompileErrorKind, CompileOptions, Notice};
+use super::rule::Place;
+use super::settings::Settings;
+use crate::operator::Regex;
+
+/// A rule as the files leave it.
+pub(super) struct Draft<'a> {
+    pub(super) document: &'a Document,
+    pub(super) rule: Rule,
+    pub(super) place: Place,
+    /// The actions of `SecDefaultAction` for its phase that stood before it.
+    pub(super) defaults: Vec<Spanned<Action>>,
+    removed: bool,
+}
+
+/// What stands in the files, in order.
+pub(super) enum Item {
+    /// An index into [`Drafts::rules`].
+    Rule(usize),
+    Marker(String),
+}
+
+#[derive(Default)]
+pub(super) struct Drafts<'a> {
+    pub(super) rules: Vec<Draft<'a>>,
+    pub(super) items: Vec<Item>,
+    pub(super) settings: Settings,
+    pub(super) datasets: Vec<(String, &'a [String])>,
+    pub(super) signatures: Vec<String>,
+    pub(super) notices: Vec<Notice>,
+    pub(super) errors: Vec<CompileError>,
+    defaults: [Vec<Spanned<Action>>; 5],
+}
+
+/// File and line of a span.
+pub(super) fn place_of(document: &Document, span: Span) -> Place {
+    let location = document.sources.locate(span);
+    Place {
+        file: location.file.into(),
+        line: location.line,
+    }
+}
+
+impl<'a> Drafts<'a> {
+    pub(super) fn read(documents: &'a [Document], options: &CompileOptions) -> Drafts<'a> {
+        let mut drafts = Drafts::default();
+        for document in documents {
+            for directive in &document.directives {
+                drafts.take(document, directive, options);
+            }
+        }
+        // What was removed is out; the items keep their order.
+        let removed: Vec<bool> = drafts.rules.iter().map(|draft| draft.removed).collect();
+        let mut index = 0;
+        let kept: Vec<usize> = removed
+            .iter()
+            .map(|removed| {
+                let at = index;
+                index += usize::from(!removed);
+                at
+            })
+            .collect();
+        drafts.items.retain_mut(|item| match item {
+            Item::Rule(rule) => {
+                let keep = !removed[*rule];
+                *rule = kept[*rule];
+                keep
+            }
+            Item::Marker(_) => true,
+        });
+        drafts.rules.retain(|draft| !draft.removed);
+        drafts
+    }
+
+    fn take(
+        &mut self,
+        document: &'a Document,
+        directive: &'a Spanned<Directive>,
+        options: &CompileOptions,
+    ) {
+        let place = || place_of(document, directive.span);
+        match &directive.value {
+            Directive::Rule(rule) => self.add_rule(document, rule, place()),
+            Directive::Marker(name) => self.items.push(Item::Marker(name.clone())),
+            Directive::DefaultAction(actions) => {
+                let phase = actions.iter().find_map(|action| match action.value {
+                    Action::Phase(phase) => Some(phase),
+                    _ => None,
+                });
+                if let Some(phase) = phase {
+                    self.defaults[usize::from(phase.number()) - 1].clone_from(actions);
+                }
+            }
+            Directive::RuleRemoveById(ranges) => {
+                for range in ranges {
+                    let hit = self.remove(|rule| range.contains(rule.id()));
+                    if !hit && range.first == range.last {
+                        self.notice(
+                            place(),
+                            format!(
+                                "SecRuleRemoveById {}: there is no such rule before it",
+                                range.first
+                            ),
+                        );
+                    }
+                }
+            }
+            Directive::RuleRemoveByTag(pattern) => {
+                self.remove_by(pattern, place(), "SecRuleRemoveByTag", tags);
+            }
+            Directive::RuleRemoveByMsg(pattern) => {
+                self.remove_by(pattern, place(), "SecRuleRemoveByMsg", messages);
+            }
+            Directive::RuleUpdateTarget {
+                rules,
+                link,
+                targets,
+            } => self.update_targets(rules, *link, targets, &place()),
+            Directive::RuleUpdateActionById { id, link, actions } => {
+                self.update_actions(*id, *link, actions, &place());
+            }
+            Directive::Dataset { name, entries } => self.datasets.push((name.clone(), entries)),
+            Directive::ComponentSignature(signature) => self.signatures.push(signature.clone()),
+            Directive::Setting(setting) => {
+                if let Err(kind) = self.settings.apply(setting, options) {
+                    self.errors.push(CompileError {
+                        rule: None,
+                        place: place(),
+                        kind,
+                    });
+                }
+                if let seclang::ast::Setting::UnicodeMapFile { .. } = setting {
+                    self.notice(
+                        place(),
+                        "SecUnicodeMapFile is not used: t:urlDecodeUni maps full-width forms and takes the low byte of others".into(),
+                    );
+                }
+            }
+            // An Include that still stands in the tree came from a text without files: there is nothing to follow.
+            Directive::Include(path) => self.notice(
+                place(),
+                format!("Include {path} was not followed: the rules were not read from files"),
+            ),
+            Directive::NoOp { .. } => {}
+        }
+    }
+
+    fn add_rule(&mut self, document: &'a Document, rule: &Rule, place: Place) {
+        if let Some(other) = self
+            .rules
+            .iter()
+            .find(|draft| !draft.removed && draft.rule.id() == rule.id())
+        {
+            let kind = CompileErrorKind::DuplicateId(rule.id(), other.place.clone());
+            self.errors.push(CompileError {
+                rule: Some(rule.id()),
+                place,
+                kind,
+            });
+            return;
+        }
+        let defaults = self.defaults[usize::from(rule.phase().number()) - 1].clone();
+        self.items.push(Item::Rule(self.rules.len()));
+        self.rules.push(Draft {
+            document,
+            rule: rule.clone(),
+            place,
+            defaults,
+            removed: false,
+        });
+    }
+
+    fn notice(&mut self, place: Place, text: String) {
+        self.notices.push(Notice { place, text });
+    }
+
+    fn remove(&mut self, meant: impl Fn(&Rule) -> bool) -> bool {
+        let mut hit = false;
+        for draft in self.rules.iter_mut().filter(|draft| meant(&draft.rule)) {
+            draft.removed = true;
+            hit = true;
+        }
+        hit
+    }
+
+    fn remove_by(
+        &mut self,
+        pattern: &str,
+        place: Place,
+        directive: &str,
+        texts: fn(&Rule) -> Vec<String>,
+    ) {
+        match Regex::new(pattern, self.settings.match_limit) {
+            Ok(regex) => {
+                let hit = self.remove(|rule| any_matches(&regex, &texts(rule)));
+                if !hit {
+                    self.notice(
+                        place,
+                        format!("{directive} {pattern}: there is no such rule before it"),
+                    );
+                }
+            }
+            Err(error) => self.errors.push(CompileError {
+                rule: None,
+                place,
+                kind: CompileErrorKind::Pattern(error),
+            }),
+        }
+    }
+
+    fn update_targets(
+        &mut self,
+        choice: &RuleChoice,
+        link: u32,
+        targets: &[Spanned<Target>],
+        place: &Place,
+    ) {
+        let chosen = match chosen(choice, self.settings.match_limit) {
+            Ok(chosen) => chosen,
+            Err(kind) => {
+                return self.errors.push(CompileError {
+                    rule: None,
+                    place: place.clone(),
+                    kind,
+                });
+            }
+        };
+        let mut hit = false;
+        for draft in self
+            .rules
+            .iter_mut()
+            .filter(|draft| !draft.removed && chosen(&draft.rule))
+        {
+            if let Some(condition) =
+                link_mut(&mut draft.rule, link).and_then(|link| link.condition.as_mut())
+            {
+                for target in targets {
+                    add_target(&mut condition.targets, target);
+                }
+                hit = true;
+            }
+        }
+        if !hit {
+            self.notice(
+                place.clone(),
+                "SecRuleUpdateTarget: there is no such rule before it".into(),
+            );
+        }
+    }
+
+    fn update_actions(
+        &mut self,
+        id: RuleId,
+        link: u32,
+        actions: &[Spanned<Action>],
+        place: &Place,
+    ) {
+        let draft = self
+            .rules
+            .iter_mut()
+            .find(|draft| !draft.removed && draft.rule.id() == id);
+        match draft.and_then(|draft| link_mut(&mut draft.rule, link)) {
+            // Later words win over earlier ones when the rule is compiled; those that may stand several times are added.
+            Some(link) => link.actions.extend_from_slice(actions),
+            None => self.notice(
+                place.clone(),
+                format!("SecRuleUpdateActionById {id}: there is no such rule before it"),
+            ),
+        }
+    }
+}
+
+/// A whole-collection exclusion takes away targets that name the collection or a part of it; others are exceptions at run time.
+fn add_target(targets: &mut Vec<Spanned<Target>>, target: &Spanned<Target>) {
+    if target.usage == Use::Exclude && target.selector == Selector::None {
+        targets.retain(|own| own.variable != target.variable || own.usage == Use::Exclude);
+    } else {
+        targets.push(target.clone());
+    }
+}
+
+fn link_mut(rule: &mut Rule, link: u32) -> Option<&mut seclang::ast::Link> {
+    match link.checked_sub(1) {
+        None => Some(&mut rule.starter.value),
+        Some(chained) => rule
+            .chained
+            .get_mut(chained as usize)
+            .map(|link| &mut link.value),
+    }
+}
+
+pub(super) fn any_matches(regex: &Regex, texts: &[String]) -> bool {
+    texts
+        .iter()
+        .any(|text| regex.matches(text.as_bytes(), None).unwrap_or(false))
+}
+
+pub(super) fn tags(rule: &Rule) -> Vec<String> {
+    texts(rule, |action| match action {
+        Action::Tag(tag) => Some(tag.to_string()),
+        _ => None,
+    })
+}
+
+pub(super) fn messages(rule: &Rule) -> Vec<String> {
+    texts(rule, |action| match action {
+        Action::Msg(msg) => Some(msg.to_string()),
+        _ => None,
+    })
+}
+
+fn texts(rule: &Rule, text: impl Fn(&Action) -> Option<String>) -> Vec<String> {
+    rule.links()
+        .flat_map(|link| &link.actions)
+        .filter_map(|action| text(&action.value))
+        .collect()
+}
+
+/// Tells whether a rule is meant.
+type Chosen = Box<dyn Fn(&Rule) -> bool>;
+
+/// Which rules a choice means. Tags and messages are regular expressions, as in ModSecurity 2.
+pub(super) fn chosen(choice: &RuleChoice, match_limit: u64) -> Result<Chosen, CompileErrorKind> {
+    let regex = |pattern: &str| Regex::new(pattern, match_limit).map_err(CompileErrorKind::Pattern);
+    Ok(match choice {
+        RuleChoice::Ids(range) => {
+            let range = *range;
+            Box::new(move |rule| range.contains(rule.id()))
+        }
+        RuleChoice::Tag(pattern) => {
+            let regex = regex(pattern)?;
+            Box::new(move |rule| any_matches(&regex, &tags(rule)))
+        }
+        RuleChoice::Msg(pattern) => {
+            let regex = regex(pattern)?;
+            Box::new(move |rule| any_matches(&regex, &messages(rule)))
+        }
+    })
+}

@@ -1,0 +1,106 @@
+//! How rules are compiled, and why they are not.
+
+use std::sync::Arc;
+
+use seclang::ast::RuleId;
+
+use super::database_cache::DatabaseCache;
+use super::rule::Place;
+use crate::operator::{NetworkError, PhraseError, RegexError};
+
+/// What a caller chooses when rules are compiled.
+#[derive(Clone, Debug)]
+pub struct CompileOptions {
+    /// Whether values are filtered before the exact engine sees them. Off gives the same verdicts, slowly: it is what tests compare with.
+    pub gates: bool,
+    /// Steps of one pattern on one value, instead of `SecPcreMatchLimit`.
+    pub match_limit: Option<u64>,
+    /// Bytes that one transaction may have inspected, counted once for each transformation, scan and exact test; a pattern that
+    /// passes its match limit counts as [`crate::WORK_OF_AN_EXCEEDED_LIMIT`]. At it the transaction ends with
+    /// [`crate::EngineError::WorkLimit`].
+    pub work_limit_bytes: u64,
+    /// What becomes of a transaction that the engine could not inspect to its end.
+    pub on_engine_error: FailureMode,
+    /// Where the prefilter's databases are kept between runs; without, they are compiled each time.
+    pub databases: Option<Arc<dyn DatabaseCache>>,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        CompileOptions {
+            gates: true,
+            match_limit: None,
+            work_limit_bytes: 64 << 20,
+            on_engine_error: FailureMode::Closed,
+            databases: None,
+        }
+    }
+}
+
+/// Which way the engine fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailureMode {
+    /// The transaction is refused: [`crate::Intervention::Fail`].
+    #[default]
+    Closed,
+    /// The transaction goes on; the error stands in the audit record.
+    Open,
+}
+
+/// A rule or directive that the engine cannot run as it is written.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{place}: {}{kind}", .rule.map_or_else(String::new, |id| format!("rule {id}: ")))]
+pub struct CompileError {
+    /// The rule, where it is one.
+    pub rule: Option<RuleId>,
+    /// File and line.
+    pub place: Place,
+    /// What is wrong.
+    pub kind: CompileErrorKind,
+}
+
+/// What is wrong with a rule or directive.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CompileErrorKind {
+    /// A word of the language that this engine does not carry out.
+    #[error(
+        "{0} is not supported; take the rule out (SecRuleRemoveById before the end of the files does) or write it otherwise"
+    )]
+    Unsupported(String),
+    /// A regular expression.
+    #[error(transparent)]
+    Pattern(RegexError),
+    /// Phrases of `@pm` and its kin.
+    #[error(transparent)]
+    Phrases(PhraseError),
+    /// An address or network.
+    #[error(transparent)]
+    Network(NetworkError),
+    /// The argument of `@validateByteRange`.
+    #[error(
+        "`{0}` is not a list of bytes; expected numbers from 0 to 255 and ranges, such as 9,10,32-126"
+    )]
+    ByteRange(String),
+    /// A data file that the loader did not read.
+    #[error("the data file `{0}` was not loaded; it must lie beside the rule file and be readable")]
+    DataFile(String),
+    /// A `SecDataset` that is not defined.
+    #[error("there is no SecDataset `{0}` before this rule")]
+    Dataset(String),
+    /// Two rules of one number.
+    #[error("the id {0} is already taken by the rule at {1}; ids are unique over all files")]
+    DuplicateId(RuleId, Place),
+    /// The databases of the prefilter could not be built.
+    #[error("the prefilter does not compile: {0}")]
+    Prefilter(String),
+}
+
+/// Something that is loaded and does not do what its author may expect.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{place}: {text}")]
+pub struct Notice {
+    /// File and line.
+    pub place: Place,
+    /// What does not happen, and why.
+    pub text: String,
+}

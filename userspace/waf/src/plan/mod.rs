@@ -1,0 +1,353 @@
+//! From rule files to a plan: what a request costs is decided here.
+
+mod compile;
+mod database_cache;
+mod draft;
+mod error;
+mod gate;
+mod hyperscan;
+mod names;
+mod operators;
+mod pattern;
+mod rule;
+mod settings;
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use seclang::Document;
+use seclang::ast::{Action, RuleId};
+
+pub use database_cache::{DatabaseCache, DirectoryCache};
+pub use error::{CompileError, CompileErrorKind, CompileOptions, FailureMode, Notice};
+pub use rule::Place;
+
+pub(crate) use gate::{Bits, Class, ClassChain, Gates, Unit};
+pub(crate) use hyperscan::Scratches;
+pub(crate) use names::TxNames;
+pub(crate) use rule::{
+    Change, Condition, Decision, Effect, Link, Piece, Rule, Skip, Target, TargetRemoval, Text,
+    TxName,
+};
+pub(crate) use settings::Settings;
+
+use crate::operator::Test;
+use compile::Compiler;
+use draft::{Drafts, Item};
+
+/// Compiled rules: immutable, shared by all workers and sites.
+#[derive(Debug)]
+pub struct RuleSet {
+    /// Unlike any other rule set of this process: what caches of workers go by.
+    pub(crate) serial: u64,
+    pub(crate) rules: Vec<Rule>,
+    /// Indexes of rules by phase, in the order of the files.
+    pub(crate) phases: [Vec<u32>; 5],
+    pub(crate) names: TxNames,
+    pub(crate) target_removals: Vec<TargetRemoval>,
+    pub(crate) settings: Settings,
+    pub(crate) gates: Gates,
+    pub(crate) signatures: Vec<String>,
+    pub(crate) options: CompileOptions,
+    notices: Vec<Notice>,
+    fingerprint: u64,
+}
+
+/// What introspection shows of a rule.
+#[derive(Clone, Debug)]
+pub struct RuleInfo<'a> {
+    /// The id.
+    pub id: RuleId,
+    /// 1 to 5.
+    pub phase: u8,
+    /// File and line.
+    pub place: &'a Place,
+    /// Links of the chain.
+    pub links: usize,
+    /// Whether it looks at traffic; the others initialise, compute or steer.
+    pub detects: bool,
+}
+
+/// Numbers about a rule set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Rules, a chain is one.
+    pub rules: usize,
+    /// Of these, those that look at traffic.
+    pub detection_rules: usize,
+    /// Links of all chains.
+    pub links: usize,
+    /// Rules that are passed over when no value can match.
+    pub gated_rules: usize,
+    /// Of these, those that a scan finds; the others are found by their bytes.
+    pub scanned_rules: usize,
+    /// Bytes of the prefilter's databases.
+    pub database_bytes: usize,
+}
+
+impl RuleSet {
+    /// Compiles the rules of `documents`, which apply in this order.
+    ///
+    /// # Errors
+    /// Everything that cannot be carried out as it is written, each with its place. A rule that another directive removes is not
+    /// compiled and raises none.
+    pub fn compile(
+        documents: &[Document],
+        options: &CompileOptions,
+    ) -> Result<RuleSet, Vec<CompileError>> {
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let mut drafts = Drafts::read(documents, options);
+        let mut compiler = Compiler::new(&drafts, options);
+        let mut rules: Vec<Rule> = drafts
+            .rules
+            .iter()
+            .map(|draft| compiler.rule(draft))
+            .collect();
+        let Compiler {
+            names,
+            target_removals,
+            mut notices,
+            mut errors,
+            ..
+        } = compiler;
+        let (phases, guards) = order(&drafts, &mut rules);
+        errors.splice(0..0, std::mem::take(&mut drafts.errors));
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let gates = Gates::build(&rules, &guards, options).map_err(|problem| {
+            let place = Place {
+                file: "prefilter".into(),
+                line: 0,
+            };
+            vec![CompileError {
+                rule: None,
+                place,
+                kind: CompileErrorKind::Prefilter(problem),
+            }]
+        })?;
+        notices.splice(0..0, std::mem::take(&mut drafts.notices));
+        Ok(RuleSet {
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            fingerprint: fingerprint(documents, &rules, options),
+            rules,
+            phases,
+            gates,
+            names,
+            target_removals,
+            signatures: std::mem::take(&mut drafts.signatures),
+            settings: std::mem::take(&mut drafts.settings),
+            options: options.clone(),
+            notices,
+        })
+    }
+
+    /// Every rule in the order of the files.
+    pub fn rules(&self) -> impl Iterator<Item = RuleInfo<'_>> {
+        self.rules.iter().map(|rule| RuleInfo {
+            id: rule.id,
+            phase: rule.phase.number(),
+            place: &rule.place,
+            links: rule.links.len(),
+            detects: rule.detects(),
+        })
+    }
+
+    /// How many rules look at traffic. A route whose rule set has none is not protected at all.
+    #[must_use]
+    pub fn detection_rules(&self) -> usize {
+        self.rules.iter().filter(|rule| rule.detects()).count()
+    }
+
+    /// Numbers for people and metrics.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let (gated_rules, scanned_rules) = self.gates.counts();
+        Stats {
+            gated_rules,
+            scanned_rules,
+            database_bytes: self.gates.database_bytes(),
+            rules: self.rules.len(),
+            detection_rules: self.detection_rules(),
+            links: self.rules.iter().map(|rule| rule.links.len()).sum(),
+        }
+    }
+
+    /// What is loaded and does not do what its author may expect.
+    #[must_use]
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// The same for the same rules and options: tells whether a reload changed anything.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+}
+
+impl Rule {
+    /// The condition of a rule that looks at `TX` alone, as guards do.
+    fn is_guard(&self) -> Option<&Condition> {
+        let [
+            Link {
+                condition: Some(condition),
+                ..
+            },
+        ] = self.links.as_slice()
+        else {
+            return None;
+        };
+        let on_tx = condition
+            .targets
+            .iter()
+            .all(|target| target.variable == seclang::ast::Variable::Tx);
+        on_tx.then_some(condition)
+    }
+
+    /// Whether the rule looks at traffic rather than at the engine's own variables, and is logged or decides.
+    fn detects(&self) -> bool {
+        let looks = self
+            .links
+            .iter()
+            .filter_map(|link| link.condition.as_ref())
+            .any(|condition| {
+                condition
+                    .targets
+                    .iter()
+                    .any(|target| is_traffic(target.variable))
+            });
+        looks && (self.log || !matches!(self.decision, Decision::Pass))
+    }
+}
+
+impl Condition {
+    fn guard_text(&self) -> String {
+        let slots: Vec<_> = self
+            .targets
+            .iter()
+            .map(|target| (target.slot, target.count))
+            .collect();
+        format!("{slots:?} {} {}", self.negated, self.written)
+    }
+}
+
+/// Whether a variable holds what client or backend sent.
+fn is_traffic(variable: seclang::ast::Variable) -> bool {
+    use seclang::ast::Variable as V;
+    !matches!(
+        variable,
+        V::Tx
+            | V::Env
+            | V::Rule
+            | V::MatchedVar
+            | V::MatchedVarName
+            | V::MatchedVars
+            | V::MatchedVarsNames
+            | V::UniqueId
+            | V::HighestSeverity
+            | V::Time
+            | V::TimeDay
+            | V::TimeEpoch
+            | V::TimeHour
+            | V::TimeMin
+            | V::TimeMon
+            | V::TimeSec
+            | V::TimeWday
+            | V::TimeYear
+            | V::Duration
+            | V::MscPcreError
+            | V::MscPcreLimitsExceeded
+            | V::ModsecBuild
+            | V::Webappid
+    )
+}
+
+/// Puts the rules into their phases, resolves `skip` and `skipAfter` to steps of the phase, and finds the guard of each rule.
+fn order(drafts: &Drafts<'_>, rules: &mut [Rule]) -> ([Vec<u32>; 5], Vec<u32>) {
+    let mut phases: [Vec<u32>; 5] = Default::default();
+    // For each marker, how many steps of each phase come before it.
+    let mut markers: HashMap<&str, Vec<[u32; 5]>> = HashMap::new();
+    for item in &drafts.items {
+        match item {
+            // As many rules as the parser lets pass fit u32.
+            Item::Rule(index) => {
+                phases[usize::from(rules[*index].phase.number()) - 1].push(*index as u32);
+            }
+            Item::Marker(name) => {
+                let steps = std::array::from_fn(|phase| phases[phase].len() as u32);
+                markers.entry(name).or_default().push(steps);
+            }
+        }
+    }
+    for (phase, steps) in phases.iter().enumerate() {
+        for (&index, step) in steps.iter().zip(0u32..) {
+            let rule = &mut rules[index as usize];
+            let actions = drafts.rules[index as usize].rule.starter.actions.iter();
+            rule.skip = actions.rev().find_map(|action| match &action.value {
+                Action::Skip(count) => Some(Skip::Rules(*count)),
+                Action::SkipAfter(marker) => {
+                    // Without a marker behind the rule, the rest of the phase is skipped.
+                    let places = markers.get(marker.as_str()).map_or(&[][..], Vec::as_slice);
+                    let target = places
+                        .iter()
+                        .map(|steps| steps[phase])
+                        .find(|&target| target > step);
+                    Some(Skip::To(target.unwrap_or(steps.len() as u32)))
+                }
+                _ => None,
+            });
+        }
+    }
+    let guards = guards(rules, &phases);
+    (phases, guards)
+}
+
+/// For each rule the guard that it stands behind: the last rule on `TX` alone that can skip over it, such as the one of its paranoia
+/// level. Guards that read the same are the same, in whatever file; 0 is none.
+fn guards(rules: &[Rule], phases: &[Vec<u32>; 5]) -> Vec<u32> {
+    let mut guards = vec![0; rules.len()];
+    let mut known: HashMap<String, u32> = HashMap::new();
+    for steps in phases {
+        // Guards that reach over the current step: what they are and where they end.
+        let mut open: Vec<(u32, u32)> = Vec::new();
+        for (&index, step) in steps.iter().zip(0u32..) {
+            open.retain(|(_, end)| *end > step);
+            guards[index as usize] = open.last().map_or(0, |(guard, _)| *guard);
+            let rule = &rules[index as usize];
+            if let (Some(Skip::To(end)), Some(condition)) = (rule.skip, rule.is_guard()) {
+                let next = known.len() as u32 + 1;
+                open.push((*known.entry(condition.guard_text()).or_insert(next), end));
+            }
+        }
+    }
+    guards
+}
+
+fn fingerprint(documents: &[Document], rules: &[Rule], options: &CompileOptions) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for document in documents {
+        for source in document.sources.iter() {
+            source.name().hash(&mut hasher);
+            source.text().hash(&mut hasher);
+        }
+    }
+    // Data files are no sources: what came of them is hashed.
+    for condition in rules
+        .iter()
+        .flat_map(|rule| &rule.links)
+        .filter_map(|link| link.condition.as_ref())
+    {
+        match &condition.test {
+            Test::Phrases(phrases) => phrases.phrases().hash(&mut hasher),
+            Test::Networks(networks) => networks.hash(&mut hasher),
+            _ => {}
+        }
+    }
+    options.gates.hash(&mut hasher);
+    options.match_limit.hash(&mut hasher);
+    options.work_limit_bytes.hash(&mut hasher);
+    (options.on_engine_error == FailureMode::Open).hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,112 @@
+//! Operators of the syntax tree become tests: patterns are compiled, data files read into sets.
+
+use seclang::Spanned;
+use seclang::ast::{Operator, OperatorKind};
+
+use super::compile::Compiler;
+use super::draft::Draft;
+use super::error::CompileErrorKind as Problem;
+use crate::operator::{
+    CardNumber, Comparison, Networks, Phrases, Regex, Relation, Test, byte_range,
+};
+
+impl Compiler<'_> {
+    pub(super) fn test(
+        &self,
+        draft: &Draft<'_>,
+        operator: &Spanned<Operator>,
+    ) -> Result<Test, Problem> {
+        let literal = || {
+            operator.argument.as_literal().ok_or_else(|| {
+                Problem::Unsupported(format!("a macro in the argument of @{}", operator.kind))
+            })
+        };
+        let data = |name: &str| {
+            draft
+                .document
+                .data_file(operator.span, name)
+                .ok_or_else(|| Problem::DataFile(name.to_owned()))
+        };
+        let dataset = |name: &str| {
+            let found = self
+                .drafts
+                .datasets
+                .iter()
+                .rev()
+                .find(|(known, _)| known == name);
+            found
+                .map(|(_, entries)| *entries)
+                .ok_or_else(|| Problem::Dataset(name.to_owned()))
+        };
+        let regex = |pattern| Regex::new(pattern, self.match_limit).map_err(Problem::Pattern);
+        if let Some(test) = plain(operator.kind) {
+            return Ok(test);
+        }
+        Ok(match operator.kind {
+            OperatorKind::Rx => Test::Rx(regex(literal()?)?),
+            OperatorKind::Pm => {
+                Test::Phrases(Phrases::of_words(literal()?).map_err(Problem::Phrases)?)
+            }
+            OperatorKind::PmFromFile => {
+                let mut lines = Vec::new();
+                for name in literal()?.split_ascii_whitespace() {
+                    lines.extend_from_slice(data(name)?);
+                    lines.push(b'\n');
+                }
+                Test::Phrases(Phrases::of_lines(&lines).map_err(Problem::Phrases)?)
+            }
+            OperatorKind::PmFromDataset => {
+                let phrases = dataset(literal()?)?
+                    .iter()
+                    .map(|entry| entry.clone().into_bytes());
+                Test::Phrases(Phrases::new(phrases.collect()).map_err(Problem::Phrases)?)
+            }
+            OperatorKind::ValidateByteRange => {
+                let argument = literal()?;
+                Test::ByteRange(
+                    byte_range(argument).ok_or_else(|| Problem::ByteRange(argument.to_owned()))?,
+                )
+            }
+            OperatorKind::IpMatch => {
+                Test::Networks(Networks::read(literal()?.split(',')).map_err(Problem::Network)?)
+            }
+            OperatorKind::IpMatchFromFile => {
+                let file = String::from_utf8_lossy(data(literal()?)?);
+                let lines = file
+                    .lines()
+                    .map(str::trim)
+                    .filter(|line| !line.starts_with('#'));
+                Test::Networks(Networks::read(lines).map_err(Problem::Network)?)
+            }
+            OperatorKind::IpMatchFromDataset => {
+                let entries = dataset(literal()?)?.iter().map(String::as_str);
+                Test::Networks(Networks::read(entries).map_err(Problem::Network)?)
+            }
+            OperatorKind::VerifyCc => Test::CardNumber(CardNumber(regex(literal()?)?)),
+            kind => return Err(Problem::Unsupported(format!("the operator @{kind}"))),
+        })
+    }
+}
+
+/// The tests that take nothing when they are compiled.
+fn plain(kind: OperatorKind) -> Option<Test> {
+    use OperatorKind as Kind;
+    Some(match kind {
+        Kind::Contains | Kind::Strmatch => Test::Text(Comparison::Contains),
+        Kind::ContainsWord => Test::Text(Comparison::ContainsWord),
+        Kind::Streq => Test::Text(Comparison::Equals),
+        Kind::BeginsWith => Test::Text(Comparison::BeginsWith),
+        Kind::EndsWith => Test::Text(Comparison::EndsWith),
+        Kind::Within => Test::Text(Comparison::Within),
+        Kind::Eq => Test::Number(Relation::Equal),
+        Kind::Ge => Test::Number(Relation::GreaterOrEqual),
+        Kind::Gt => Test::Number(Relation::Greater),
+        Kind::Le => Test::Number(Relation::LessOrEqual),
+        Kind::Lt => Test::Number(Relation::Less),
+        Kind::ValidateUrlEncoding => Test::UrlEncoding,
+        Kind::ValidateUtf8Encoding => Test::Utf8Encoding,
+        Kind::UnconditionalMatch => Test::Always,
+        Kind::NoMatch => Test::Never,
+        _ => return None,
+    })
+}

@@ -1,0 +1,229 @@
+//! What a pattern needs and costs, from its syntax tree: the bytes without which it cannot match, and whether a scan for it is dear.
+
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+use crate::bytes::ByteSet;
+use crate::operator;
+
+/// Sets that are kept of a pattern; more would not pay.
+const SETS_LIMIT: usize = 6;
+
+/// A set with more members than this is in almost every value and says nothing.
+const SET_MEMBERS_LIMIT: u32 = 128;
+
+/// From this many positions on, a pattern without a literal to hold on to is dear to scan: the automaton is alive at every byte.
+const DEAR_POSITIONS: u64 = 350;
+
+/// The same where the bytes that the pattern needs are rare, so that looking at them filters as well as the scan would.
+const DEAR_POSITIONS_WITH_RARE_BYTES: u64 = 60;
+
+/// Bytes that ordinary values are made of: names, numbers, user agents, media types, URLs.
+const COMMON: ByteSet = ByteSet::range(b'a', b'z')
+    .union(ByteSet::range(b'A', b'Z'))
+    .union(ByteSet::range(b'0', b'9'))
+    .union(ByteSet::of(b" -_./:;=,()+*%&?@\r\n\t"));
+
+/// What is known of a pattern without running it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Needs {
+    /// A match holds at least one byte of each set.
+    pub(super) sets: Vec<ByteSet>,
+    /// Whether a scan should leave the pattern out.
+    pub(super) dear: bool,
+}
+
+impl Needs {
+    /// The needs of a regular expression. Where the syntax is not understood nothing is known, and nothing is lost.
+    pub(super) fn of_pattern(source: &str) -> Needs {
+        let Some(pattern) = operator::for_syntax(source) else {
+            return Needs::default();
+        };
+        let mut parser = ParserBuilder::new()
+            .utf8(false)
+            .unicode(false)
+            .dot_matches_new_line(true)
+            .build();
+        let Ok(hir) = parser.parse(&pattern) else {
+            return Needs::default();
+        };
+        let sets = required(&hir);
+        let positions = positions(&hir);
+        let rare = sets.iter().any(|set| !set.intersects(&COMMON));
+        let dear = anchor_literal(&hir) <= 1
+            && (positions >= DEAR_POSITIONS
+                || (rare && positions >= DEAR_POSITIONS_WITH_RARE_BYTES));
+        Needs { sets, dear }
+    }
+
+    /// The needs of a text that must occur as it is.
+    pub(super) fn of_text(text: &[u8]) -> Needs {
+        let sets = text.iter().map(|&byte| ByteSet::EMPTY.with(byte)).collect();
+        Needs {
+            sets: best(sets),
+            dear: false,
+        }
+    }
+}
+
+fn weight(set: &ByteSet) -> u32 {
+    set.iter()
+        .map(|byte| if COMMON.contains(byte) { 10 } else { 1 })
+        .sum()
+}
+
+/// The rarest sets first, without repetition.
+fn best(mut sets: Vec<ByteSet>) -> Vec<ByteSet> {
+    sets.retain(|set| set.len() <= SET_MEMBERS_LIMIT);
+    sets.sort_by_cached_key(weight);
+    let mut kept: Vec<ByteSet> = Vec::new();
+    for set in sets {
+        if kept.len() < SETS_LIMIT && !kept.contains(&set) {
+            kept.push(set);
+        }
+    }
+    kept
+}
+
+fn required(hir: &Hir) -> Vec<ByteSet> {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Vec::new(),
+        HirKind::Literal(literal) => best(
+            literal
+                .0
+                .iter()
+                .map(|&byte| ByteSet::EMPTY.with(byte))
+                .collect(),
+        ),
+        HirKind::Class(class) => best(class_bytes(class).into_iter().collect()),
+        HirKind::Repetition(repetition) if repetition.min == 0 => Vec::new(),
+        HirKind::Repetition(repetition) => required(&repetition.sub),
+        HirKind::Capture(capture) => required(&capture.sub),
+        HirKind::Concat(parts) => best(parts.iter().flat_map(required).collect()),
+        HirKind::Alternation(branches) => {
+            // (a1 and a2) or (b1 and b2) implies (a1 or b1) and (a2 or b2), whatever is paired with what.
+            let branches: Vec<_> = branches.iter().map(required).collect();
+            let pairs = branches.iter().map(Vec::len).min().unwrap_or(0);
+            let union = |pair: usize| {
+                branches
+                    .iter()
+                    .fold(ByteSet::EMPTY, |set, sets| set.union(sets[pair]))
+            };
+            best((0..pairs).map(union).collect())
+        }
+    }
+}
+
+fn class_bytes(class: &Class) -> Option<ByteSet> {
+    match class {
+        Class::Bytes(class) => Some(class.ranges().iter().fold(ByteSet::EMPTY, |set, range| {
+            set.union(ByteSet::range(range.start(), range.end()))
+        })),
+        Class::Unicode(class) => class
+            .ranges()
+            .iter()
+            .try_fold(ByteSet::EMPTY, |set, range| {
+                let (start, end) = (
+                    u8::try_from(range.start()).ok()?,
+                    u8::try_from(range.end()).ok()?,
+                );
+                end.is_ascii()
+                    .then(|| set.union(ByteSet::range(start, end)))
+            }),
+    }
+}
+
+/// Places in the automaton of the pattern.
+fn positions(hir: &Hir) -> u64 {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => literal.0.len() as u64,
+        HirKind::Class(_) => 1,
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min).max(1);
+            positions(&repetition.sub).saturating_mul(u64::from(times))
+        }
+        HirKind::Capture(capture) => positions(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().map(positions).fold(0, u64::saturating_add)
+        }
+    }
+}
+
+/// The length of a literal (without regard to case) that every match holds: what a scanner looks for first.
+fn anchor_literal(hir: &Hir) -> u64 {
+    if let Some(length) = literal_length(hir) {
+        return length;
+    }
+    match hir.kind() {
+        HirKind::Capture(capture) => anchor_literal(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => anchor_literal(&repetition.sub),
+        HirKind::Alternation(branches) => branches.iter().map(anchor_literal).min().unwrap_or(0),
+        HirKind::Concat(parts) => {
+            let (mut longest, mut run) = (0, 0);
+            for part in parts {
+                match literal_length(part) {
+                    Some(length) => {
+                        run += length;
+                        longest = longest.max(run);
+                    }
+                    None => {
+                        longest = longest.max(anchor_literal(part));
+                        run = 0;
+                    }
+                }
+            }
+            longest
+        }
+        _ => 0,
+    }
+}
+
+/// The length of an expression that is nothing but a literal; a letter in both cases counts as one.
+fn literal_length(hir: &Hir) -> Option<u64> {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Some(0),
+        HirKind::Literal(literal) => Some(literal.0.len() as u64),
+        HirKind::Class(class) => class_bytes(class).filter(|set| set.len() <= 2).map(|_| 1),
+        HirKind::Repetition(repetition) if Some(repetition.min) == repetition.max => {
+            literal_length(&repetition.sub).map(|length| length * u64::from(repetition.min))
+        }
+        HirKind::Repetition(_) | HirKind::Alternation(_) => None,
+        HirKind::Capture(capture) => literal_length(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().map(literal_length).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sets(pattern: &str) -> Vec<String> {
+        let text = |set: &ByteSet| set.iter().map(char::from).collect();
+        Needs::of_pattern(pattern).sets.iter().map(text).collect()
+    }
+
+    #[test]
+    fn the_rarest_bytes_of_a_pattern_come_first() {
+        assert_eq!(sets("a<b")[0], "<");
+        assert_eq!(sets("<a|>b")[0], "<>");
+        assert_eq!(sets("x?"), [] as [&str; 0]);
+        assert_eq!(sets("a|"), [] as [&str; 0]);
+        assert_eq!(sets("[<>]+"), ["<>"]);
+    }
+
+    #[test]
+    fn what_is_not_understood_needs_nothing() {
+        assert_eq!(Needs::of_pattern(r"(?<=a)b"), Needs::default());
+        assert_eq!(Needs::of_pattern(r"(a)\1"), Needs::default());
+    }
+
+    #[test]
+    fn long_lists_of_single_letters_are_dear() {
+        let evasion: Vec<String> = (0..60)
+            .map(|_| "c[\"']*u[\"']*r[\"']*l[\"']*".to_owned())
+            .collect();
+        assert!(Needs::of_pattern(&evasion.join("|")).dear);
+        assert!(!Needs::of_pattern("(?i)select.{1,100}from").dear);
+    }
+}

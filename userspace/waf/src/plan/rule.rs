@@ -1,0 +1,210 @@
+//! A compiled rule: everything resolved that does not depend on a request.
+
+use std::sync::Arc;
+
+use seclang::ast::{
+    AuditMode, BodyProcessor, Collection, EngineMode, Phase, RuleId, Severity, Transformation,
+    Variable,
+};
+
+use crate::operator::{Regex, Test};
+
+/// Where something stands in the rule files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as it was given to the loader.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A chain of conditions and what follows when all of them hold.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) id: RuleId,
+    pub(crate) phase: Phase,
+    pub(crate) place: Place,
+    pub(crate) links: Vec<Link>,
+    pub(crate) decision: Decision,
+    pub(crate) status: Option<u16>,
+    pub(crate) skip: Option<Skip>,
+    pub(crate) log: bool,
+    pub(crate) audit_log: bool,
+    pub(crate) meta: Meta,
+}
+
+/// What a rule says about itself.
+#[derive(Debug, Default)]
+pub(crate) struct Meta {
+    pub(crate) msg: Option<Text>,
+    pub(crate) log_data: Option<Text>,
+    pub(crate) severity: Option<Severity>,
+    pub(crate) tags: Vec<Text>,
+    pub(crate) ver: String,
+    pub(crate) rev: String,
+    pub(crate) maturity: u8,
+    pub(crate) accuracy: u8,
+}
+
+/// What happens when the whole chain matched; `block` is resolved to what `SecDefaultAction` says.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    Pass,
+    Deny,
+    Drop,
+    Redirect(Text),
+    Allow(seclang::ast::Allow),
+}
+
+/// Where evaluation goes on after a match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// `skip:n` rules.
+    Rules(u32),
+    /// `skipAfter`: at this step of the phase.
+    To(u32),
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// `None` for `SecAction`.
+    pub(crate) condition: Option<Condition>,
+    pub(crate) chain: Vec<Transformation>,
+    pub(crate) multi_match: bool,
+    pub(crate) capture: bool,
+    pub(crate) effects: Vec<Effect>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Condition {
+    pub(crate) targets: Vec<Target>,
+    /// `!COLLECTION:key`: taken away from every target of the same variable.
+    pub(crate) exclusions: Vec<Target>,
+    pub(crate) negated: bool,
+    pub(crate) test: Test,
+    /// What the operator compares with, where that is known or made at run time only.
+    pub(crate) argument: Text,
+    /// The operator as it is written, for messages.
+    pub(crate) written: Box<str>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) variable: Variable,
+    pub(crate) selector: Selector,
+    /// `&`: the number of values.
+    pub(crate) count: bool,
+    /// Where `TX:key` lies.
+    pub(crate) slot: Option<u32>,
+}
+
+impl Target {
+    /// Whether the value of `variable` under `key` is meant.
+    pub(crate) fn selects(&self, variable: Variable, key: &[u8]) -> bool {
+        self.variable == variable && self.selector.selects(key)
+    }
+}
+
+/// Which values of a collection. Keys are compared without case.
+#[derive(Debug)]
+pub(crate) enum Selector {
+    All,
+    /// In lower case.
+    Key(Box<[u8]>),
+    Regex(Regex),
+}
+
+impl Selector {
+    pub(crate) fn selects(&self, key: &[u8]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Key(wanted) => wanted.eq_ignore_ascii_case(key),
+            // A key on which the pattern passes its limit counts as selected: it is then inspected rather than passed over.
+            Self::Regex(regex) => regex.matches(key, None).unwrap_or(true),
+        }
+    }
+}
+
+/// A text whose macros are resolved.
+#[derive(Debug, Default)]
+pub(crate) struct Text(pub(crate) Vec<Piece>);
+
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Literal(Box<[u8]>),
+    /// `TX.name`, by its slot.
+    Tx(u32),
+    /// Any other variable; the key in lower case.
+    Variable(Variable, Option<Box<[u8]>>),
+}
+
+impl Text {
+    /// The text, if it has no macro.
+    pub(crate) fn fixed(&self) -> Option<&[u8]> {
+        match self.0.as_slice() {
+            [] => Some(b""),
+            [Piece::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// A non-disruptive action with an effect.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    SetTx {
+        name: TxName,
+        change: Change,
+    },
+    SetEnv {
+        name: Text,
+        value: Text,
+    },
+    RuleEngine(EngineMode),
+    AuditEngine(AuditMode),
+    RequestBodyAccess(bool),
+    RequestBodyLimit(u64),
+    RequestBodyProcessor(BodyProcessor),
+    ForceRequestBodyVariable(bool),
+    ResponseBodyAccess(bool),
+    ResponseBodyLimit(u64),
+    /// Rules, by their index, that do not run from here on.
+    RemoveRules(Vec<u32>),
+    /// An index into [`super::RuleSet::target_removals`].
+    RemoveTarget(u32),
+}
+
+/// A target that `ctl:ruleRemoveTarget...` takes away from some rules.
+#[derive(Debug)]
+pub(crate) struct TargetRemoval {
+    /// Indexes of the rules, ascending.
+    pub(crate) rules: Vec<u32>,
+    pub(crate) target: Target,
+}
+
+/// The name of a variable of `TX`.
+#[derive(Debug)]
+pub(crate) enum TxName {
+    Slot(u32),
+    Dynamic(Text),
+}
+
+/// What `setvar` does.
+#[derive(Debug)]
+pub(crate) enum Change {
+    Set(Text),
+    Add(Text),
+    Subtract(Text),
+    Unset,
+}
+
+/// Whether values of a collection could be kept beyond the transaction; none is yet.
+pub(crate) const fn is_persistent(collection: Collection) -> bool {
+    !matches!(collection, Collection::Tx)
+}

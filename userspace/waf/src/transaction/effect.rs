@@ -1,0 +1,168 @@
+//! What a match changes: variables, the engine, and the texts that macros make.
+
+use seclang::ast::{EngineMode, Variable};
+
+use super::state::{Bytes, Pair};
+use super::{Mode, Transaction};
+use crate::bytes::atoi;
+use crate::plan::{Change, Effect, Link, Piece, RuleSet, Text, TxName};
+use crate::store::Span;
+
+impl Transaction {
+    /// Carries out the non-disruptive actions of a link: once for each value that matched.
+    pub(super) fn apply(&mut self, plan: &RuleSet, link: &Link) {
+        for effect in &link.effects {
+            match effect {
+                Effect::SetTx { name, change } => self.set_tx(plan, name, change),
+                Effect::SetEnv { name, value } => {
+                    let key = self.stored(plan, name);
+                    let value = self.stored(plan, value);
+                    self.state.env.push(Pair { key, value });
+                }
+                Effect::RuleEngine(mode) => {
+                    // The route's mode is a ceiling.
+                    self.state.engine = match (self.mode, mode) {
+                        (Mode::Off, _) => EngineMode::Off,
+                        (Mode::Detect, EngineMode::On) => EngineMode::DetectionOnly,
+                        (_, mode) => *mode,
+                    };
+                }
+                Effect::AuditEngine(mode) => self.state.audit = *mode,
+                Effect::RequestBodyAccess(on) => self.request.access = *on,
+                Effect::RequestBodyLimit(bytes) => {
+                    self.request.limit = usize::try_from(*bytes).unwrap_or(usize::MAX);
+                }
+                Effect::RequestBodyProcessor(processor) => {
+                    self.request.processor = Some(*processor);
+                }
+                Effect::ForceRequestBodyVariable(on) => self.request.force_variable = *on,
+                Effect::ResponseBodyAccess(on) => self.response.access = *on,
+                Effect::ResponseBodyLimit(bytes) => {
+                    self.response.limit = usize::try_from(*bytes).unwrap_or(usize::MAX);
+                }
+                Effect::RemoveRules(rules) => self.remove_rules(plan, rules),
+                Effect::RemoveTarget(removal) => {
+                    if !self.state.removed_targets.contains(removal) {
+                        self.state.removed_targets.push(*removal);
+                    }
+                }
+            }
+        }
+    }
+
+    fn remove_rules(&mut self, plan: &RuleSet, rules: &[u32]) {
+        self.state
+            .removed_rules
+            .resize(plan.rules.len().div_ceil(64), 0);
+        for &rule in rules {
+            if let Some(word) = self.state.removed_rules.get_mut(rule as usize / 64) {
+                *word |= 1 << (rule % 64);
+            }
+        }
+    }
+
+    pub(super) fn is_removed(&self, rule: u32) -> bool {
+        self.state
+            .removed_rules
+            .get(rule as usize / 64)
+            .is_some_and(|word| word & (1 << (rule % 64)) != 0)
+    }
+
+    fn set_tx(&mut self, plan: &RuleSet, name: &TxName, change: &Change) {
+        let name = match name {
+            TxName::Slot(slot) => Ok(*slot),
+            TxName::Dynamic(text) => {
+                let name = self.stored(plan, text);
+                Err(self.state.store.derive(name, |name, out| {
+                    out.extend(name.iter().map(u8::to_ascii_lowercase));
+                }))
+            }
+        };
+        let current = match name {
+            Ok(slot) => self.state.tx.slot(slot),
+            Err(name) => {
+                self.state
+                    .tx
+                    .find(self.state.store.get(name), &plan.names, &self.state.store)
+            }
+        };
+        let value = match change {
+            Change::Unset => None,
+            Change::Set(text) => Some(self.stored(plan, text)),
+            Change::Add(text) | Change::Subtract(text) => {
+                let operand = self.stored(plan, text);
+                let operand = atoi(self.state.store.get(operand));
+                let current = current.map_or(0, |current| atoi(self.state.store.get(current)));
+                let sum = match change {
+                    Change::Subtract(_) => current.saturating_sub(operand),
+                    _ => current.saturating_add(operand),
+                };
+                Some(self.state.store.number(sum))
+            }
+        };
+        match name {
+            Ok(slot) => self.state.tx.set_slot(slot, value),
+            Err(name) => self
+                .state
+                .tx
+                .set(name, value, &plan.names, &self.state.store),
+        }
+    }
+
+    /// A text with its macros expanded, in the store.
+    pub(super) fn stored(&mut self, plan: &RuleSet, text: &Text) -> Span {
+        if let [Piece::Literal(text)] = text.0.as_slice() {
+            return self.state.store.push(text);
+        }
+        let mut out = Vec::new();
+        self.expand(plan, text, &mut out);
+        self.state.work += out.len() as u64;
+        self.state.store.push(&out)
+    }
+
+    /// Appends a text with its macros expanded. A macro of what is not there is empty.
+    pub(super) fn expand(&mut self, plan: &RuleSet, text: &Text, out: &mut Vec<u8>) {
+        for piece in &text.0 {
+            let value = match piece {
+                Piece::Literal(literal) => {
+                    out.extend_from_slice(literal);
+                    continue;
+                }
+                Piece::Tx(slot) => self.state.tx.slot(*slot).map(Bytes::Stored),
+                Piece::Variable(Variable::Rule, key) => {
+                    self.expand_rule(plan, key.as_deref(), out);
+                    continue;
+                }
+                Piece::Variable(variable, key) => self.first(plan, *variable, key.as_deref()),
+            };
+            if let Some(value) = value {
+                out.extend_from_slice(self.bytes(value));
+            }
+        }
+    }
+
+    /// `%{RULE.id}` and the like: what the running rule says about itself.
+    fn expand_rule(&mut self, plan: &RuleSet, key: Option<&[u8]>, out: &mut Vec<u8>) {
+        let Some(rule) = plan.rules.get(self.state.rule as usize) else {
+            return;
+        };
+        match key {
+            Some(b"id") => out.extend_from_slice(rule.id.to_string().as_bytes()),
+            Some(b"rev") => out.extend_from_slice(rule.meta.rev.as_bytes()),
+            Some(b"severity") => {
+                let severity = rule
+                    .meta
+                    .severity
+                    .map(|severity| severity.number().to_string());
+                out.extend_from_slice(severity.unwrap_or_default().as_bytes());
+            }
+            // A message that names itself would never end.
+            Some(b"msg") => {
+                if let Some(text) = rule.meta.msg.as_ref().filter(|text| text.fixed().is_some()) {
+                    self.expand(plan, text, out);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! Running rules: phases, chains, values, and what a match leads to.
+
+use std::sync::Arc;
+
+use seclang::ast::{Allow, EngineMode, Phase};
+
+use super::gated::is_hit;
+use super::state::{Bytes, Matched, Value};
+use super::{EngineError, Intervention, Transaction};
+use crate::audit::RuleMatch;
+use crate::bytes::ByteSet;
+use crate::operator::{Captures, MatchError};
+use crate::plan::{Condition, Decision, Link, Rule, RuleSet, Skip};
+use crate::scratch::{Scratch, Work};
+use crate::transform;
+
+/// Work that each test of a value costs besides the bytes of the value.
+const WORK_OF_A_TEST: u64 = 32;
+
+impl Transaction {
+    /// Runs a phase that decides.
+    pub(super) fn run(&mut self, phase: Phase, scratch: &mut Scratch) -> Intervention {
+        let decided = !self.state.intervention.is_none() || self.state.error.is_some();
+        if !decided && phase.number() > self.state.allowed_until {
+            self.run_phase(phase, scratch);
+        }
+        self.state.intervention.clone()
+    }
+
+    /// Runs phase 5, once and in any case. Its rules decide nothing any more.
+    pub(super) fn run_logging(&mut self, scratch: &mut Scratch) {
+        if self.state.phase < Phase::Logging.number() {
+            self.run_phase(Phase::Logging, scratch);
+        }
+    }
+
+    fn run_phase(&mut self, phase: Phase, scratch: &mut Scratch) {
+        self.state.phase = phase.number();
+        if !self.is_inspecting() {
+            return;
+        }
+        let plan = Arc::clone(&self.rules);
+        if let Err(error) = self.run_steps(&plan, phase, scratch) {
+            self.fail(error);
+        }
+    }
+
+    /// Runs the rules of a phase in their order. Those whose gate says that no value matches are passed over.
+    fn run_steps(
+        &mut self,
+        plan: &RuleSet,
+        phase: Phase,
+        scratch: &mut Scratch,
+    ) -> Result<(), EngineError> {
+        let steps = &plan.phases[usize::from(phase.number()) - 1];
+        let mut step = 0;
+        scratch.gate.begin_phase();
+        while let Some(&index) = steps.get(step) {
+            step += 1;
+            let Some(rule) = plan.rules.get(index as usize) else {
+                continue;
+            };
+            if self.is_removed(index) {
+                continue;
+            }
+            let mut hits = None;
+            if let Some(group) = plan.gates.group_of(index) {
+                self.decide_group(plan, group, scratch)?;
+                if !scratch.gate.hit_rules.contains(index) {
+                    continue;
+                }
+                hits = Some(&scratch.gate.hits[..]);
+            }
+            self.state.rule = index;
+            if !self.chain_matches(plan, rule, index, hits, &mut scratch.work)? {
+                continue;
+            }
+            match rule.skip {
+                Some(Skip::To(target)) => step = step.max(target as usize),
+                Some(Skip::Rules(count)) => step = step.saturating_add(count as usize),
+                None => {}
+            }
+            self.conclude(plan, rule);
+            let over = !self.state.intervention.is_none() && phase != Phase::Logging;
+            if over || phase.number() <= self.state.allowed_until || !self.is_inspecting() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every link of the chain has a match. `hits` are the values that the first link can match, where that is known.
+    fn chain_matches(
+        &mut self,
+        plan: &RuleSet,
+        rule: &Rule,
+        index: u32,
+        mut hits: Option<&[(u32, Value)]>,
+        work: &mut Work,
+    ) -> Result<bool, EngineError> {
+        self.state.matched.clear();
+        for link in &rule.links {
+            if !self.link_matches(plan, link, index, hits.take(), work)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn link_matches(
+        &mut self,
+        plan: &RuleSet,
+        link: &Link,
+        index: u32,
+        hits: Option<&[(u32, Value)]>,
+        work: &mut Work,
+    ) -> Result<bool, EngineError> {
+        let Some(condition) = &link.condition else {
+            self.apply(plan, link);
+            return Ok(true);
+        };
+        let mut values = std::mem::take(&mut work.values);
+        values.clear();
+        self.collect(plan, condition, index, &mut values);
+        if let Some(hits) = hits {
+            values.retain(|value| is_hit(hits, index, value));
+        }
+        let mut any = Ok(false);
+        for value in &values {
+            match self.value_matches(plan, link, condition, value, work) {
+                Ok(matched) => any = any.map(|any| any | matched),
+                Err(error) => {
+                    any = Err(error);
+                    break;
+                }
+            }
+        }
+        work.values = values;
+        any
+    }
+
+    /// Whether a value matches, the stages between its transformations included where `multiMatch` asks for them. Each match runs the
+    /// link's effects.
+    fn value_matches(
+        &mut self,
+        plan: &RuleSet,
+        link: &Link,
+        condition: &Condition,
+        value: &Value,
+        work: &mut Work,
+    ) -> Result<bool, EngineError> {
+        let mut current = std::mem::take(&mut work.current);
+        let mut next = std::mem::take(&mut work.next);
+        let mut transformed = false;
+        let mut presence = ByteSet::ALL;
+        if !link.chain.is_empty() {
+            presence = ByteSet::present_in(self.bytes(value.bytes));
+        }
+        let mut outcome = Ok(false);
+        if link.multi_match {
+            outcome = self.stage_matches(plan, link, condition, value, None, work);
+        }
+        for &transformation in &link.chain {
+            let input: &[u8] = if transformed {
+                &current
+            } else {
+                self.bytes(value.bytes)
+            };
+            if transform::is_idle(transformation, &presence) {
+                continue;
+            }
+            next.clear();
+            transform::apply(transformation, input, &mut next);
+            let changed = next != input;
+            self.state.work += input.len() as u64;
+            std::mem::swap(&mut current, &mut next);
+            transformed = true;
+            if changed {
+                presence = ByteSet::present_in(&current);
+                if link.multi_match && outcome.is_ok() {
+                    let stage =
+                        self.stage_matches(plan, link, condition, value, Some(&current), work);
+                    outcome = outcome.and_then(|any| stage.map(|stage| any | stage));
+                }
+            }
+        }
+        if !link.multi_match {
+            let stage = transformed.then_some(current.as_slice());
+            outcome = self.stage_matches(plan, link, condition, value, stage, work);
+        }
+        work.current = current;
+        work.next = next;
+        outcome
+    }
+
+    /// Tests one stage of a value: `stage`, or the value as it is. A match is remembered and its effects run.
+    fn stage_matches(
+        &mut self,
+        plan: &RuleSet,
+        link: &Link,
+        condition: &Condition,
+        value: &Value,
+        stage: Option<&[u8]>,
+        work: &mut Work,
+    ) -> Result<bool, EngineError> {
+        work.argument.clear();
+        let argument = match condition.argument.fixed() {
+            Some(argument) => argument,
+            None => {
+                self.expand(plan, &condition.argument, &mut work.argument);
+                &work.argument
+            }
+        };
+        let bytes = stage.unwrap_or_else(|| self.bytes(value.bytes));
+        let length = bytes.len() as u64;
+        let mut captures = Captures::default();
+        let wanted = (link.capture && !condition.negated).then_some(&mut captures);
+        let found = condition.test.matches(bytes, argument, wanted);
+        self.spend(WORK_OF_A_TEST + length)?;
+        let matched = match found {
+            Ok(found) => found != condition.negated,
+            Err(MatchError) => {
+                self.spend(crate::WORK_OF_AN_EXCEEDED_LIMIT)?;
+                self.note_exceeded_limit(plan);
+                false
+            }
+        };
+        if !matched {
+            return Ok(false);
+        }
+        let span = match (stage, value.bytes) {
+            (None, Bytes::Stored(span)) => span,
+            (Some(stage), _) => self.state.store.push(stage),
+            (None, Bytes::RequestBody) => self.state.store.push(&self.request.body),
+            (None, Bytes::ResponseBody) => self.state.store.push(&self.response.body),
+        };
+        if self.state.store.is_full() {
+            return Err(EngineError::MemoryLimit);
+        }
+        let matched = Matched {
+            variable: value.variable,
+            key: value.key,
+            value: span,
+        };
+        self.state.matched.push(matched);
+        self.state.matched_var = Some(matched);
+        if link.capture && !condition.negated {
+            self.keep_captures(&captures, span);
+        }
+        self.apply(plan, link);
+        Ok(true)
+    }
+
+    /// Writes `TX:0` to `TX:9`; what a shorter match leaves is unset, so that no group of an earlier rule stays behind.
+    fn keep_captures(&mut self, captures: &Captures, value: crate::store::Span) {
+        let groups = captures.groups();
+        for slot in 0..Captures::LIMIT {
+            let group = groups
+                .get(slot)
+                .map(|&(start, end)| value.slice(start, end));
+            // Slots 0 to 9 are the captures.
+            self.state.tx.set_slot(slot as u32, group);
+        }
+    }
+
+    fn note_exceeded_limit(&mut self, plan: &RuleSet) {
+        self.state.limits_exceeded = true;
+        let name = self.state.store.push(b"msc_pcre_limits_exceeded");
+        let value = self.state.store.push(b"1");
+        self.state
+            .tx
+            .set(name, Some(value), &plan.names, &self.state.store);
+    }
+
+    /// Counts work; over the limit the transaction ends.
+    pub(super) fn spend(&mut self, work: u64) -> Result<(), EngineError> {
+        self.state.work += work;
+        if self.state.work > self.rules.options.work_limit_bytes {
+            Err(EngineError::WorkLimit)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What follows once the whole chain matched: the log and the decision.
+    fn conclude(&mut self, plan: &RuleSet, rule: &Rule) {
+        if let Some(severity) = rule.meta.severity {
+            self.state.highest_severity = Some(
+                self.state
+                    .highest_severity
+                    .map_or(severity, |highest| highest.min(severity)),
+            );
+        }
+        let decision = self.decision(plan, rule);
+        let disruptive = !decision.is_none();
+        if rule.log || rule.audit_log {
+            let matched = self.describe(plan, rule, disruptive);
+            self.state.matches.push(matched);
+        }
+        if self.state.phase == Phase::Logging.number() {
+            return;
+        }
+        match self.state.engine {
+            EngineMode::On => {
+                self.state.intervention = decision;
+                if let Decision::Allow(reach) = rule.decision {
+                    self.state.allowed_until = match reach {
+                        Allow::Phase => self.state.phase,
+                        Allow::Request => Phase::RequestBody.number().max(self.state.phase),
+                        Allow::Transaction => Phase::ResponseBody.number(),
+                    };
+                }
+            }
+            EngineMode::DetectionOnly => {
+                if self.state.would_be.is_none() {
+                    self.state.would_be = decision;
+                }
+            }
+            EngineMode::Off => {}
+        }
+    }
+
+    fn decision(&mut self, plan: &RuleSet, rule: &Rule) -> Intervention {
+        match &rule.decision {
+            Decision::Pass | Decision::Allow(_) => Intervention::None,
+            Decision::Deny => Intervention::Deny {
+                status: rule.status.unwrap_or(403),
+                rule: Some(rule.id),
+            },
+            Decision::Drop => Intervention::Drop { rule: rule.id },
+            Decision::Redirect(url) => {
+                let mut expanded = Vec::new();
+                self.expand(plan, url, &mut expanded);
+                Intervention::Redirect {
+                    url: String::from_utf8_lossy(&expanded).into_owned(),
+                    status: rule
+                        .status
+                        .filter(|status| (300..400).contains(status))
+                        .unwrap_or(302),
+                    rule: rule.id,
+                }
+            }
+        }
+    }
+
+    /// The record of a match; texts are expanded now, after the effects of the rule ran.
+    fn describe(&mut self, plan: &RuleSet, rule: &Rule, disruptive: bool) -> RuleMatch {
+        let mut expand = |text: &crate::plan::Text| {
+            let mut out = Vec::new();
+            self.expand(plan, text, &mut out);
+            out
+        };
+        let message = rule.meta.msg.as_ref().map(&mut expand).unwrap_or_default();
+        let data = rule
+            .meta
+            .log_data
+            .as_ref()
+            .map(&mut expand)
+            .unwrap_or_default();
+        let tags: Vec<Vec<u8>> = rule.meta.tags.iter().map(&mut expand).collect();
+        let matched = self
+            .state
+            .matched_var
+            .filter(|_| !self.state.matched.is_empty());
+        let name = matched.map(|matched| self.name_of(matched));
+        let store = &self.state.store;
+        let key = matched.map_or(&b""[..], |matched| store.get(matched.key));
+        let value = matched.map_or(&b""[..], |matched| store.get(matched.value));
+        let operator = rule.links.last().and_then(|link| link.condition.as_ref());
+        RuleMatch::new(
+            rule,
+            self.state.phase,
+            disruptive,
+            crate::audit::Found {
+                variable: matched.map(|matched| matched.variable),
+                name: name.map_or(&b""[..], |name| store.get(name)),
+                key,
+                value,
+                operator: operator.map_or("", |condition| &condition.written),
+                negated: operator.is_some_and(|condition| condition.negated),
+            },
+            &message,
+            &data,
+            &tags,
+        )
+    }
+}

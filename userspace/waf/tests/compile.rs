@@ -1,0 +1,148 @@
+//! What does not compile, and what introspection shows of what does.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::needless_pass_by_value
+)] // These are tests.
+mod common;
+
+use common::{compile, get, site};
+use waf::CompileOptions;
+
+fn errors(rules: &str) -> Vec<String> {
+    match compile(rules, &CompileOptions::default()) {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn errors_name_rule_file_and_line() {
+    let rules = "SecRule ARGS \"@rx .\" \"id:1,phase:2,pass\"\n\nSecRule ARGS \"@detectSQLi\" \"id:2,phase:2,deny\"";
+    let errors = errors(rules);
+    assert_eq!(errors.len(), 1);
+    assert!(
+        errors[0].starts_with("test.conf:3: rule 2: the operator @detectSQLi is not supported"),
+        "{}",
+        errors[0]
+    );
+}
+
+#[test]
+fn what_cannot_be_carried_out_is_an_error() {
+    for (rules, expected) in [
+        (
+            "SecRule ARGS \"@rx (\" \"id:1,phase:2,deny\"",
+            "does not compile",
+        ),
+        (
+            "SecRule IP:x \"@eq 1\" \"id:1,phase:2,deny\"",
+            "the variable IP",
+        ),
+        (
+            "SecAction \"id:1,phase:1,pass,setvar:ip.x=1\"",
+            "persistent collection ip",
+        ),
+        (
+            "SecRule REMOTE_ADDR \"@ipMatch 1.2.3\" \"id:1,phase:1,deny\"",
+            "neither an IP address nor a network",
+        ),
+        (
+            "SecRule ARGS \"@pmFromFile missing.data\" \"id:1,phase:2,deny\"",
+            "missing.data",
+        ),
+        (
+            "SecRule ARGS \"@geoLookup\" \"id:1,phase:2,deny\"",
+            "@geoLookup is not supported",
+        ),
+    ] {
+        let errors = errors(rules);
+        assert!(
+            errors.iter().any(|error| error.contains(expected)),
+            "{rules}: {errors:?}"
+        );
+    }
+}
+
+#[test]
+fn a_removed_rule_raises_no_error() {
+    let rules = "SecRule ARGS \"@detectSQLi\" \"id:2,phase:2,deny\"\nSecRuleRemoveById 2";
+    assert!(errors(rules).is_empty());
+}
+
+#[test]
+fn introspection() {
+    let rules = compile(
+        r#"SecComponentSignature "mine/1.0"
+           SecAction "id:1,phase:1,pass,nolog,setvar:tx.level=1"
+           SecRule TX:level "@lt 1" "id:2,phase:1,pass,nolog,skipAfter:END"
+           SecRule ARGS "@rx x" "id:3,phase:2,block,chain"
+             SecRule TX:0 "@rx y"
+           SecMarker END
+           SecRuleRemoveById 77"#,
+        &CompileOptions::default(),
+    )
+    .unwrap();
+    let detecting: Vec<_> = rules
+        .rules()
+        .filter(|rule| rule.detects)
+        .map(|rule| (rule.id, rule.phase, rule.links))
+        .collect();
+    assert_eq!(detecting, [(3, 2, 2)]);
+    assert_eq!(
+        (
+            rules.stats().rules,
+            rules.detection_rules(),
+            rules.stats().links
+        ),
+        (3, 1, 4)
+    );
+    assert_eq!(rules.notices().len(), 1);
+    assert!(
+        rules.notices()[0]
+            .to_string()
+            .starts_with("test.conf:7: SecRuleRemoveById 77")
+    );
+}
+
+#[test]
+fn fingerprints_tell_rules_apart() {
+    let fingerprint = |rules: &str| {
+        compile(rules, &CompileOptions::default())
+            .unwrap()
+            .fingerprint()
+    };
+    let one = "SecAction \"id:1,phase:1,pass\"";
+    assert_eq!(fingerprint(one), fingerprint(one));
+    assert_ne!(
+        fingerprint(one),
+        fingerprint("SecAction \"id:1,phase:1,deny\"")
+    );
+}
+
+#[test]
+fn records_are_shaped_like_modsecuritys_and_scrubbed() {
+    let site = site(
+        r#"SecAuditEngine On
+           SecRule ARGS|REQUEST_HEADERS "@contains hunter2" "id:7,phase:1,deny,status:406,severity:CRITICAL,msg:'Found',logdata:'%{matched_var_name}=%{matched_var}',tag:'a'""#,
+    );
+    let record = site
+        .given(get("/?password=hunter2").with("Authorization", "Basic x"))
+        .record
+        .unwrap();
+    let json = serde_json::to_value(&record).unwrap();
+    let transaction = &json["transaction"];
+    assert_eq!(transaction["client_ip"], "192.0.2.1");
+    assert_eq!(transaction["time_stamp"], "2026-03-01T00:00:00.000000Z");
+    assert_eq!(transaction["request"]["uri"], "/?password=***");
+    assert_eq!(transaction["request"]["headers"]["Authorization"], "***");
+    assert_eq!(transaction["response"]["http_code"], 406);
+    let details = &transaction["messages"][0]["details"];
+    assert_eq!(details["ruleId"], "7");
+    assert_eq!(details["lineNumber"], "2");
+    assert_eq!(details["data"], "ARGS:password=***");
+    assert_eq!(details["value"], "***");
+    assert_eq!(details["severity"], "2");
+    assert_eq!(transaction["outcome"]["verdict"], "deny");
+    assert_eq!(transaction["outcome"]["rule"], 7);
+}
