@@ -1,0 +1,28 @@
+//! The blocks of the file, each with its keys, defaults and limits.
+
+mod admin;
+mod auth;
+mod kernel;
+mod limits;
+mod listener;
+mod log;
+mod path;
+mod route;
+mod upstream;
+mod waf;
+
+pub use admin::{Admin, Io, MAX_WORKERS, Workers};
+pub use auth::{ApiKey, AuthMethod, ClaimRule, ClaimValue, Jwks, Jwt, TokenAlgorithm};
+pub use kernel::{Bans, Kernel, KernelMode};
+pub use limits::{LimitOverrides, Limits, RouteTimeouts, Timeouts};
+pub use listener::{Certificate, Listener, Tls, TlsPolicy, TlsVersion};
+pub use log::{AccessLog, AccessTarget, Log, LogFormat, LogLevel};
+pub use path::{MAX_PATH, PathPattern};
+pub use route::{AuthRule, HeaderCondition, HeaderMatch, RequestHeaders, Route, RouteWaf};
+pub use upstream::{
+    Balance, BalanceAlgorithm, Ejection, Endpoint, HashKey, HashSource, Health, MAX_ENDPOINTS,
+    Pool, Retries, Upstream, UpstreamTls,
+};
+pub use waf::{
+    Exclude, OverLimit, RuleIds, RuleSource, TargetExclusion, WafFailure, WafMode, WafPolicy,
+};

@@ -1,0 +1,263 @@
+//! What only shows when the file is seen as a whole: names that are not defined, blocks that nothing uses, duplicates.
+
+use crate::blocks::{AuthMethod, WafMode};
+use crate::config::Config;
+use crate::diagnostic::{Diagnostic, Kind, Span};
+use crate::document::{Node, Value};
+use crate::reader::{Reader, listed, shortened};
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+
+/// The blocks that routes refer to.
+const NAMED: [&str; 3] = ["upstreams", "waf", "auth"];
+
+/// Checks names and duplicates on the tree, so that a mistake elsewhere hides none of them.
+pub(crate) fn names(root: &Node, reader: &mut Reader<'_>) {
+    for block in NAMED {
+        let defined = defined(root, block);
+        let known: HashSet<&str> = defined.iter().map(|(name, _)| *name).collect();
+        let mut used = HashSet::new();
+        for (index, route) in items(root.get("routes")).enumerate() {
+            for reference in references(route, block) {
+                let Value::Scalar { text, .. } = &reference.value else {
+                    continue;
+                };
+                used.insert(text.as_str());
+                if !known.contains(text.as_str()) {
+                    let finding = unknown(block, text, reference.span, &defined, reader);
+                    reader.report(finding.at(format!("routes[{index}].{}", key_of(block))));
+                }
+            }
+        }
+        for (name, span) in defined.iter().filter(|(name, _)| !used.contains(name)) {
+            reader.report(
+                Diagnostic::warning(
+                    Kind::Unused,
+                    *span,
+                    format!("no route uses `{}`", shortened(name)),
+                )
+                .at(block)
+                .remedy("remove it, or refer to it from a route"),
+            );
+        }
+    }
+    duplicates(root, "routes", "name", reader);
+    duplicates(root, "listeners", "name", reader);
+    duplicates(root, "listeners", "address", reader);
+}
+
+fn items(list: Option<&Node>) -> impl Iterator<Item = &Node> {
+    let items = match list.map(|node| &node.value) {
+        Some(Value::List(items)) => items.as_slice(),
+        _ => &[],
+    };
+    items.iter().map(|item| &**item)
+}
+
+fn defined<'n>(root: &'n Node, block: &str) -> Vec<(&'n str, Span)> {
+    match root.get(block).map(|node| &node.value) {
+        Some(Value::Map(pairs)) => pairs
+            .iter()
+            .map(|pair| (pair.key.as_str(), pair.span))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The key of a route that names an entry of a block.
+fn key_of(block: &str) -> &str {
+    if block == "upstreams" {
+        "upstream"
+    } else {
+        block
+    }
+}
+
+/// Where a route names an entry of a block.
+fn references<'n>(route: &'n Node, block: &str) -> Vec<&'n Node> {
+    let key = key_of(block);
+    let Some(node) = route.get(key).filter(|node| !node.is_nothing()) else {
+        return Vec::new();
+    };
+    match (&node.value, block) {
+        (Value::Scalar { .. }, _) => vec![node],
+        (Value::Map(_), "waf") => node.get("policy").into_iter().collect(),
+        (Value::Map(pairs), "auth") => pairs
+            .iter()
+            .flat_map(|pair| match &pair.value.value {
+                Value::List(_) => items(Some(&pair.value)).collect(),
+                _ => vec![&*pair.value],
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn unknown(
+    block: &str,
+    name: &str,
+    span: Span,
+    defined: &[(&str, Span)],
+    reader: &Reader<'_>,
+) -> Diagnostic {
+    let known = || defined.iter().map(|(name, _)| *name);
+    let remedy = match reader.closest(name, known()) {
+        Some(other) => format!("write `{other}`"),
+        None => format!("define it: `{block}: {{ {}: ... }}`", shortened(name)),
+    };
+    let expected = match defined {
+        [] => format!("a name from the block `{block}`, which is empty"),
+        _ => format!("one of {}", listed(known())),
+    };
+    Diagnostic::error(
+        Kind::UnknownName,
+        span,
+        format!("`{}` is not defined under `{block}`", shortened(name)),
+    )
+    .expected(expected)
+    .remedy(remedy)
+}
+
+/// Reports a value that an earlier entry of a list has under the same key.
+fn duplicates(root: &Node, list: &str, key: &str, reader: &mut Reader<'_>) {
+    let mut seen: HashMap<&str, u32> = HashMap::new();
+    for (index, entry) in items(root.get(list)).enumerate() {
+        let Some(node) = entry.get(key) else { continue };
+        let Value::Scalar { text, .. } = &node.value else {
+            continue;
+        };
+        // Port 0 asks the kernel for a free one: two of these never collide.
+        let free = text
+            .parse::<SocketAddr>()
+            .is_ok_and(|address| address.port() == 0);
+        if let Some(line) = seen.insert(text, node.span.line).filter(|_| !free) {
+            let found = format!("`{}` stands in line {line} already", shortened(text));
+            reader.report(
+                Diagnostic::error(Kind::Conflict, node.span, found)
+                    .at(format!("{list}[{index}].{key}"))
+                    .remedy(if key == "name" {
+                        "rename one: names stand in logs and metrics"
+                    } else {
+                        "remove one, or take another port"
+                    }),
+            );
+        }
+    }
+}
+
+/// Checks the whole configuration, after each block was found good for itself.
+pub(crate) fn whole(config: &Config, node: &Node, reader: &mut Reader<'_>) {
+    for (key, count, example) in [
+        (
+            "listeners",
+            config.listeners.len(),
+            "[{ address: 0.0.0.0:8080 }]",
+        ),
+        (
+            "routes",
+            config.routes.len(),
+            "[{ path: /, upstream: app }]",
+        ),
+        (
+            "upstreams",
+            config.upstreams.len(),
+            "{ app: { endpoints: [127.0.0.1:9001] } }",
+        ),
+    ] {
+        if count == 0 {
+            reader.report(
+                Diagnostic::error(Kind::BadValue, node.span_of(key), "found nothing in it")
+                    .at(key)
+                    .expected("at least one entry")
+                    .remedy(format!("add one: `{key}: {example}`")),
+            );
+        }
+    }
+    admin(config, reader);
+    routes(config, node, reader);
+    keys_in_urls(config, reader);
+}
+
+fn admin(config: &Config, reader: &mut Reader<'_>) {
+    let Some(admin) = config.admin.address else {
+        return;
+    };
+    let taken = config
+        .listeners
+        .iter()
+        .find(|listener| listener.address.value == admin.value);
+    if let Some(listener) = taken.filter(|_| admin.port() != 0) {
+        let found = format!(
+            "`{}` is taken by the listener in line {}",
+            admin.value, listener.address.span.line
+        );
+        reader.report(
+            Diagnostic::error(Kind::Conflict, admin.span, found)
+                .at("admin.address")
+                .remedy("give it another port"),
+        );
+    }
+    if !admin.ip().is_loopback() {
+        reader.report(
+            Diagnostic::warning(
+                Kind::Risky,
+                admin.span,
+                "metrics are served beyond this host, without a password",
+            )
+            .at("admin.address")
+            .expected("a loopback address, or one that only your monitoring reaches"),
+        );
+    }
+}
+
+fn routes(config: &Config, node: &Node, reader: &mut Reader<'_>) {
+    let nodes: Vec<&Node> = items(node.get("routes")).collect();
+    for (index, route) in config.routes.iter().enumerate() {
+        let connect = config.timeouts.connect;
+        if let Some(total) = route.timeouts.total.filter(|total| *total < connect) {
+            let at = nodes
+                .get(index)
+                .map_or(node.span, |route| route.span_of("timeouts"));
+            let found =
+                format!("`total` ({total:?}) is shorter than the global `connect` ({connect:?})");
+            reader.report(
+                Diagnostic::error(Kind::Conflict, at, found)
+                    .at(format!("routes[{index}].timeouts.total"))
+                    .remedy("raise `total`, or lower `timeouts.connect`"),
+            );
+        }
+        let Some(waf) = route.waf.as_ref().filter(|waf| waf.mode.is_none()) else {
+            continue;
+        };
+        if config
+            .waf
+            .get(waf.policy.as_str())
+            .is_some_and(|policy| policy.mode == WafMode::Off)
+        {
+            let found = format!(
+                "the policy `{}` is off: no rule runs on this route",
+                waf.policy.value
+            );
+            reader.report(
+                Diagnostic::warning(Kind::Risky, waf.policy.span, found)
+                    .at(format!("routes[{index}].waf")),
+            );
+        }
+    }
+}
+
+fn keys_in_urls(config: &Config, reader: &mut Reader<'_>) {
+    for entry in &config.auth {
+        let AuthMethod::ApiKey(key) = &entry.value else {
+            continue;
+        };
+        if let Some(query) = key.query.as_ref().filter(|_| key.header.is_none()) {
+            let found = "keys are taken from URLs alone, which end up in logs and histories";
+            reader.report(
+                Diagnostic::warning(Kind::Risky, query.span, found)
+                    .at(format!("auth.{}.api_key.query", entry.name.value))
+                    .remedy("add `header: x-api-key`"),
+            );
+        }
+    }
+}
