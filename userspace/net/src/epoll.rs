@@ -1,0 +1,131 @@
+//! The epoll driver: tokio's reactor tells when, direct system calls move the bytes.
+
+use crate::driver::{ConnectOptions, Driver, ListenOptions, RecvHint, RuntimeOptions, Stream};
+use crate::fair::Turn;
+use crate::{Acceptor, Chunk, Parts, ProbeError, Socket, listen, sys};
+use std::cell::OnceCell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::runtime::LocalOptions;
+
+/// Works on every Linux host.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoll;
+
+/// A listening socket of [`Epoll`].
+pub type EpollListener = Acceptor<EpollStream>;
+
+/// A connection of [`Epoll`].
+///
+/// Only its readability is watched. Watching both costs a wake-up for every large send, because each time the socket
+/// drains an edge is told that nobody waits for. Who does wait to send watches a duplicate of the descriptor.
+#[derive(Debug)]
+pub struct EpollStream {
+    fd: AsyncFd<Rc<Socket>>,
+    // Made by the first send that finds the socket full, kept because the next one probably will too.
+    writable: OnceCell<AsyncFd<OwnedFd>>,
+    turn: Turn,
+}
+
+impl Driver for Epoll {
+    type Stream = EpollStream;
+    type Listener = EpollListener;
+
+    const NAME: &'static str = "epoll";
+
+    fn probe() -> Result<(), ProbeError> {
+        Ok(())
+    }
+
+    fn block_on<F: Future>(_options: &RuntimeOptions, main: F) -> io::Result<F::Output> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())?;
+        Ok(runtime.block_on(main))
+    }
+
+    fn adopt(listener: TcpListener, options: &ListenOptions) -> io::Result<EpollListener> {
+        Acceptor::new(listener, options, EpollStream::new)
+    }
+
+    async fn connect(address: SocketAddr, options: &ConnectOptions) -> io::Result<EpollStream> {
+        EpollStream::new(listen::connect(address, options).await?)
+    }
+}
+
+impl EpollStream {
+    fn new(socket: Rc<Socket>) -> io::Result<Self> {
+        Ok(Self {
+            fd: sys::register(socket, Interest::READABLE)?,
+            writable: OnceCell::new(),
+            turn: Turn::default(),
+        })
+    }
+
+    /// The registration that tells when the socket takes bytes again.
+    fn writable(&self) -> io::Result<&AsyncFd<OwnedFd>> {
+        if let Some(writable) = self.writable.get() {
+            return Ok(writable);
+        }
+        let duplicate = self.socket().as_fd().try_clone_to_owned()?;
+        let registered = sys::register(duplicate, Interest::WRITABLE)?;
+        Ok(self.writable.get_or_init(|| registered))
+    }
+
+    fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
+        loop {
+            let Poll::Ready(ready) = self.fd.poll_read_ready(cx) else {
+                self.turn.waited();
+                return Poll::Pending;
+            };
+            let mut ready = ready?;
+            match self.socket().recv_now() {
+                Ok(received) => {
+                    // An edge tells what arrives from now on. The end of the stream makes no further one.
+                    if received.drained && !received.chunk.is_empty() {
+                        ready.clear_ready();
+                    }
+                    return Poll::Ready(Ok(received.chunk));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, parts: &mut Parts) -> Poll<io::Result<()>> {
+        loop {
+            match self.socket().send_now(parts) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+            ready!(self.writable()?.poll_write_ready(cx))?.clear_ready();
+        }
+    }
+}
+
+impl Stream for EpollStream {
+    async fn recv(&self, _hint: RecvHint) -> io::Result<Chunk> {
+        if !self.turn.goes_on() {
+            // Tokio's yield also asks the reactor what else has become ready; a mere wake-up would come round up to 61 times
+            // before that.
+            tokio::task::yield_now().await;
+        }
+        // The reactor knows whether an attempt pays; the hint is for drivers that do not.
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    async fn send(&self, mut parts: Parts) -> io::Result<()> {
+        poll_fn(|cx| self.poll_send(cx, &mut parts)).await
+    }
+
+    fn socket(&self) -> &Rc<Socket> {
+        self.fd.get_ref()
+    }
+}

@@ -1,0 +1,147 @@
+//! The io_uring driver, on tokio-uring: the ring tells when, direct system calls move the bytes.
+//!
+//! Receiving on the ring itself was measured and is dearer with tokio-uring: the buffer must be chosen before the bytes
+//! are there, so it is small, so a large body takes one more read; and a read in flight owns its buffer.
+
+mod op;
+
+use crate::driver::{ConnectOptions, Driver, ListenOptions, RecvHint, RuntimeOptions, Stream};
+use crate::fair::Turn;
+use crate::{Acceptor, Chunk, Parts, ProbeError, Socket, listen, probe};
+use libc::{POLLIN, POLLOUT};
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+/// Works where [`Driver::probe`] says so: Linux 5.13 or later, unless seccomp or a sysctl refuses it.
+#[derive(Clone, Copy, Debug)]
+pub struct Uring;
+
+/// A listening socket of [`Uring`].
+pub type UringListener = Acceptor<UringStream>;
+
+/// A connection of [`Uring`].
+pub struct UringStream {
+    socket: Rc<Socket>,
+    readable: Wait,
+    writable: Wait,
+    turn: Turn,
+}
+
+/// A poll that may be under way. It outlives the future that waits for it: a dropped receive leaves it to the next one.
+type Wait = RefCell<Option<op::Poll>>;
+
+impl Driver for Uring {
+    type Stream = UringStream;
+    type Listener = UringListener;
+
+    const NAME: &'static str = "io_uring";
+
+    fn probe() -> Result<(), ProbeError> {
+        probe::io_uring()
+    }
+
+    fn block_on<F: Future>(options: &RuntimeOptions, main: F) -> io::Result<F::Output> {
+        let mut ring = tokio_uring::uring_builder();
+        ring.setup_cqsize(options.ring_entries.saturating_mul(COMPLETIONS_AN_ENTRY));
+        probe::add_flags(&mut ring);
+        let mut builder = tokio_uring::builder();
+        builder.entries(options.ring_entries).uring_builder(&ring);
+        Ok(tokio_uring::Runtime::new(&builder)?.block_on(main))
+    }
+
+    fn adopt(listener: TcpListener, options: &ListenOptions) -> io::Result<UringListener> {
+        Acceptor::new(listener, options, |socket| Ok(UringStream::new(socket)))
+    }
+
+    async fn connect(address: SocketAddr, options: &ConnectOptions) -> io::Result<UringStream> {
+        Ok(UringStream::new(listen::connect(address, options).await?))
+    }
+}
+
+/// How much longer the completion queue is than the submission queue. The kernel keeps what does not fit aside, which is
+/// slower, and loses nothing.
+const COMPLETIONS_AN_ENTRY: u32 = 4;
+
+impl UringStream {
+    fn new(socket: Rc<Socket>) -> Self {
+        Self {
+            socket,
+            readable: Wait::default(),
+            writable: Wait::default(),
+            turn: Turn::default(),
+        }
+    }
+
+    fn poll_recv(&self, hint: RecvHint, cx: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
+        // A turn that is over ends with a poll on the ring, although bytes may be there: tokio-uring submits what waits only
+        // when no task can run, so a task that merely went to the end of the queue would keep all others from the ring.
+        let mut attempt =
+            self.turn.goes_on() && hint == RecvHint::Body && self.readable.borrow().is_none();
+        loop {
+            if attempt {
+                match self.socket.recv_now() {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    received => return Poll::Ready(received.map(|received| received.chunk)),
+                }
+            }
+            let Poll::Ready(readable) = self.wait(&self.readable, POLLIN, cx) else {
+                self.turn.waited();
+                return Poll::Pending;
+            };
+            readable?;
+            attempt = true;
+        }
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, parts: &mut Parts) -> Poll<io::Result<()>> {
+        loop {
+            match self.socket.send_now(parts) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+            ready!(self.wait(&self.writable, POLLOUT, cx))?;
+        }
+    }
+
+    /// Waits for events by the poll under way, or by a new one.
+    fn wait(
+        &self,
+        wait: &Wait,
+        events: libc::c_short,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut under_way = wait.borrow_mut();
+        let poll = under_way.get_or_insert_with(|| op::poll(&self.socket, events));
+        let outcome = ready!(Pin::new(poll).poll(cx));
+        *under_way = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl Stream for UringStream {
+    async fn recv(&self, hint: RecvHint) -> io::Result<Chunk> {
+        poll_fn(|cx| self.poll_recv(hint, cx)).await
+    }
+
+    async fn send(&self, mut parts: Parts) -> io::Result<()> {
+        poll_fn(|cx| self.poll_send(cx, &mut parts)).await
+    }
+
+    fn socket(&self) -> &Rc<Socket> {
+        &self.socket
+    }
+}
+
+impl Drop for UringStream {
+    fn drop(&mut self) {
+        // A poll under way holds the socket open. Shut down, it completes at once and the socket closes.
+        if self.readable.get_mut().is_some() || self.writable.get_mut().is_some() {
+            self.socket.shutdown(Shutdown::Both);
+        }
+    }
+}
