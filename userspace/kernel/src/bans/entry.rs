@@ -1,0 +1,121 @@
+//! One ban: as the maps hold it and as people see it.
+
+use crate::clock::span_ns;
+use abi::{Origin, REASON_MAX_BYTES};
+use std::time::Duration;
+use types::IpNet;
+
+/// A ban that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// The address (full length) or prefix.
+    pub target: IpNet,
+    /// Why, as far as it was kept.
+    pub reason: String,
+    /// How long it will hold; none where it has no end.
+    pub remaining: Option<Duration>,
+    /// How long ago it was made.
+    pub age: Duration,
+    /// A ban file names it.
+    pub from_file: bool,
+}
+
+impl Ban {
+    pub(super) fn new(target: IpNet, ban: &abi::Ban, now_ns: u64) -> Self {
+        let remaining = ban.expires_ns.saturating_sub(now_ns);
+        let reason = ban
+            .reason
+            .get(..usize::from(ban.reason_len))
+            .unwrap_or_default();
+        Self {
+            target,
+            reason: String::from_utf8_lossy(reason).into_owned(),
+            remaining: (ban.expires_ns != 0).then(|| Duration::from_nanos(remaining)),
+            age: Duration::from_nanos(now_ns.saturating_sub(ban.added_ns)),
+            from_file: ban.origin == Origin::File as u8,
+        }
+    }
+}
+
+pub(super) fn new(
+    target: &IpNet,
+    now_ns: u64,
+    ttl: Option<Duration>,
+    origin: Origin,
+    reason: &str,
+) -> abi::Ban {
+    let (reason, reason_len) = kept(reason);
+    abi::Ban {
+        // 0 means no end, so the end of time itself is the last moment before it.
+        expires_ns: ttl.map_or(0, |ttl| now_ns.saturating_add(span_ns(ttl)).max(1)),
+        added_ns: now_ns,
+        prefix_len: target.prefix_len(),
+        origin: origin as u8,
+        reason_len,
+        reserved: [0; 5],
+        reason,
+    }
+}
+
+/// The same but for the moment when it was made.
+pub(super) fn says_the_same(left: &abi::Ban, right: &abi::Ban) -> bool {
+    let added_ns = left.added_ns;
+    *left == abi::Ban { added_ns, ..*right }
+}
+
+/// As many characters as fit. Control characters become spaces: the reason goes to terminals and logs.
+fn kept(reason: &str) -> ([u8; REASON_MAX_BYTES], u8) {
+    let mut bytes = [0; REASON_MAX_BYTES];
+    let mut used = 0;
+    for character in reason.chars() {
+        let character = if character.is_control() {
+            ' '
+        } else {
+            character
+        };
+        let Some(free) = bytes.get_mut(used..used + character.len_utf8()) else {
+            break;
+        };
+        character.encode_utf8(free);
+        used += character.len_utf8();
+    }
+    (bytes, used as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(reason: &str) -> String {
+        let target = "203.0.113.7/32".parse().expect("a prefix");
+        let ban = new(&target, 5, None, Origin::Added, reason);
+        Ban::new(target, &ban, 5).reason
+    }
+
+    #[test]
+    fn reasons_are_cut_between_characters() {
+        assert_eq!(round_trip("scanner"), "scanner");
+        assert_eq!(round_trip(""), "");
+        assert_eq!(round_trip(&"x".repeat(100)), "x".repeat(40));
+        assert_eq!(round_trip(&"ä".repeat(100)), "ä".repeat(20));
+        assert_eq!(round_trip(&format!("{}äb", "x".repeat(39))), "x".repeat(39));
+    }
+
+    #[test]
+    fn reasons_do_not_steer_a_terminal() {
+        assert_eq!(round_trip("a\x1b[31m\nb"), "a [31m b");
+    }
+
+    #[test]
+    fn a_very_long_ban_does_not_wrap() {
+        let target = "203.0.113.7/32".parse().expect("a prefix");
+        let ban = new(
+            &target,
+            u64::MAX - 1,
+            Some(Duration::MAX),
+            Origin::Added,
+            "",
+        );
+        assert_eq!(ban.expires_ns, u64::MAX);
+    }
+}

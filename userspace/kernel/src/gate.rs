@@ -1,0 +1,181 @@
+//! The gate: the XDP program on interfaces, its maps and its pins.
+
+mod error;
+mod links;
+mod load;
+mod pins;
+
+pub use error::AttachError;
+pub use links::{Attachment, UsedMode};
+
+use crate::bans::Bans;
+use crate::counters::Counters;
+use aya::programs::{TestRun, TestRunOptions, Xdp};
+use aya::{Ebpf, programs::ProgramError};
+use links::Links;
+use pins::PinDir;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where and how to attach.
+#[derive(Clone, Debug)]
+pub struct GateSpec {
+    /// Names of the interfaces. With none the programs are loaded and their maps pinned, but no packet is seen.
+    pub interfaces: Vec<String>,
+    /// Which attachment is good enough.
+    pub mode: Mode,
+    /// A folder of a BPF file system, for this instance alone. It is made, and the file system mounted, where missing.
+    pub pin_dir: PathBuf,
+}
+
+/// Which attachment is good enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// In the driver where it can, else generic.
+    #[default]
+    Auto,
+    /// In the driver, or not at all.
+    Driver,
+    /// Behind the driver, on every interface: slower, but it needs nothing of the driver.
+    Generic,
+}
+
+/// What the program did with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It goes on to the stack.
+    Pass,
+    /// It is gone.
+    Drop,
+    /// Another of the kernel's `XDP_*` numbers, which the gate does not use.
+    Other(u32),
+}
+
+/// The outcome of [`Gate::run`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunResult {
+    /// What became of the packet.
+    pub action: Action,
+    /// The mean time of one run.
+    pub duration: Duration,
+}
+
+/// The attached programs.
+///
+/// Dropping it leaves everything as it is: links and maps are pinned, drops go on, and the next [`Gate::attach`] with
+/// the same pin folder adopts them. [`Gate::detach`] takes everything down.
+pub struct Gate {
+    ebpf: Ebpf,
+    links: Links,
+    counters: Counters,
+    bans: Bans,
+    pins: PinDir,
+}
+
+impl Gate {
+    /// Loads the programs, adopts what an earlier process pinned, and attaches to every interface of the spec.
+    ///
+    /// Bans found in the kernel join `bans`; from now on `bans` writes every change to the kernel. An adopted link
+    /// switches to this program in one step, so that no packet passes between. Links to interfaces that the spec does
+    /// not name are removed.
+    ///
+    /// # Errors
+    /// [`AttachError`] says what is missing and what to do. Links that were there before stay.
+    pub fn attach(spec: &GateSpec, bans: &Bans) -> Result<Self, AttachError> {
+        let pins = PinDir::open(&spec.pin_dir)?;
+        let mut loaded = load::load(&pins, bans)?;
+        let mut links = Links::default();
+        let program = program(&mut loaded.ebpf)?;
+        links.sync(program, &pins, &spec.interfaces, spec.mode)?;
+        Ok(Self {
+            ebpf: loaded.ebpf,
+            links,
+            counters: loaded.counters,
+            bans: bans.clone(),
+            pins,
+        })
+    }
+
+    /// Attaches to these interfaces and to no others; what stays is not touched.
+    ///
+    /// # Errors
+    /// As [`Gate::attach`]; what was attached before stays.
+    pub fn set_interfaces(&mut self, interfaces: &[String], mode: Mode) -> Result<(), AttachError> {
+        let program = program(&mut self.ebpf)?;
+        self.links.sync(program, &self.pins, interfaces, mode)
+    }
+
+    /// The interfaces that the program is attached to.
+    #[must_use]
+    pub fn attachments(&self) -> Vec<Attachment> {
+        self.links.attachments()
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters.clone()
+    }
+
+    /// The folder with the pins.
+    #[must_use]
+    pub fn pin_dir(&self) -> &Path {
+        self.pins.path()
+    }
+
+    /// Runs the program on a packet that was on no wire, `repeat` times over. It is counted like any other.
+    ///
+    /// # Errors
+    /// Where the kernel refuses the packet: it must be 14 bytes at least and fit a page.
+    pub fn run(&self, packet: &[u8], repeat: u32) -> Result<RunResult, AttachError> {
+        let program = self
+            .ebpf
+            .program(abi::XDP_GATE)
+            .ok_or(AttachError::Program(ProgramError::NotLoaded))?;
+        let program: &Xdp = program.try_into().map_err(AttachError::Program)?;
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(packet);
+        options.repeat = repeat;
+        let result = program.test_run(options).map_err(AttachError::Program)?;
+        Ok(RunResult {
+            action: match result.return_value {
+                XDP_DROP => Action::Drop,
+                XDP_PASS => Action::Pass,
+                other => Action::Other(other),
+            },
+            duration: result.duration,
+        })
+    }
+
+    /// Detaches from every interface and removes the pins. The bans stay in [`Bans`] and hold at accept.
+    ///
+    /// # Errors
+    /// [`AttachError::Pin`] names what could not be removed.
+    pub fn detach(self) -> Result<(), AttachError> {
+        self.bans.unbind();
+        self.pins.remove_all()
+    }
+}
+
+/// Removes what an earlier process left attached and pinned, where the configuration no longer asks for a gate.
+/// Says whether there was anything.
+///
+/// # Errors
+/// [`AttachError::InUse`] where another process has it, [`AttachError::Pin`] where it cannot be removed.
+pub fn remove_pins(pin_dir: &Path) -> Result<bool, AttachError> {
+    if !pin_dir.is_dir() {
+        return Ok(false);
+    }
+    PinDir::lock(pin_dir)?.remove_all()?;
+    Ok(true)
+}
+
+const XDP_DROP: u32 = 1;
+const XDP_PASS: u32 = 2;
+
+fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, AttachError> {
+    let program = ebpf
+        .program_mut(abi::XDP_GATE)
+        .ok_or(AttachError::Program(ProgramError::NotLoaded))?;
+    program.try_into().map_err(AttachError::Program)
+}

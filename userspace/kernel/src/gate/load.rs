@@ -1,0 +1,142 @@
+//! Loads the object and joins it with what an earlier process pinned.
+
+use super::error::AttachError;
+use super::pins::{PinDir, pin};
+use super::program;
+use crate::bans::{BanLimits, BanMaps, Bans};
+use crate::counters::Counters;
+use crate::host;
+use crate::object::OBJECT;
+use aya::maps::{Array, Map, MapData, MapError, MapInfo};
+use aya::{Ebpf, EbpfLoader};
+use std::fs;
+use std::path::Path;
+
+pub(super) struct Loaded {
+    pub(super) ebpf: Ebpf,
+    pub(super) counters: Counters,
+}
+
+/// What the pin folder holds.
+#[derive(Debug, PartialEq, Eq)]
+enum Pinned {
+    /// No maps.
+    Nothing,
+    /// Maps that fit: they are used as they are.
+    Fitting,
+    /// Maps of our version with other limits: their bans move to new maps.
+    OtherLimits,
+}
+
+/// Loads the programs over adopted or new maps and lets `bans` write to them.
+pub(super) fn load(pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
+    let object = OBJECT.ok_or(AttachError::NotBuilt)?;
+    host::check_kernel()?;
+    let limits = bans.limits();
+    match inspect(pins, limits)? {
+        Pinned::Nothing | Pinned::Fitting => {
+            let mut ebpf = load_object(object, limits, pins.path())?;
+            let counters = bind(&mut ebpf, bans)?;
+            Ok(Loaded { ebpf, counters })
+        }
+        Pinned::OtherLimits => {
+            // The bans of the old maps join the list first, and with it the new maps. The old ones stay pinned until
+            // the new ones are complete, so that a crash on the way loses no ban.
+            bans.bind(pinned_bans(pins)?)?;
+            let staging = pins.staging();
+            fs::create_dir(&staging).map_err(pin(&staging))?;
+            let mut ebpf = load_object(object, limits, &staging)?;
+            let counters = bind(&mut ebpf, bans)?;
+            pins.publish_staging()?;
+            Ok(Loaded { ebpf, counters })
+        }
+    }
+}
+
+fn load_object(object: &[u8], limits: BanLimits, pin_dir: &Path) -> Result<Ebpf, AttachError> {
+    let mut loader = EbpfLoader::new();
+    loader
+        .default_map_pin_directory(pin_dir)
+        .map_max_entries(abi::maps::BANS_V4, limits.addresses)
+        .map_max_entries(abi::maps::BANS_V6, limits.addresses)
+        .map_max_entries(abi::maps::PREFIX_BANS_V4, limits.prefixes)
+        .map_max_entries(abi::maps::PREFIX_BANS_V6, limits.prefixes);
+    let mut ebpf = loader
+        .load(object)
+        .map_err(|error| AttachError::Load(Box::new(error)))?;
+    program(&mut ebpf)?.load().map_err(AttachError::Program)?;
+    Ok(ebpf)
+}
+
+fn bind(ebpf: &mut Ebpf, bans: &Bans) -> Result<Counters, AttachError> {
+    let mut take = |name: &str| {
+        ebpf.take_map(name).ok_or_else(|| MapError::InvalidName {
+            name: name.to_owned(),
+        })
+    };
+    let mut version: Array<MapData, u32> = take(abi::maps::VERSION)
+        .and_then(Array::try_from)
+        .map_err(AttachError::Map)?;
+    let counters = Counters::new(take(abi::maps::COUNTERS).map_err(AttachError::Map)?)?;
+    bans.bind(BanMaps::new(&mut take).map_err(AttachError::Map)?)?;
+    // Last: maps without a version were not completed and are made anew.
+    version.set(0, abi::VERSION, 0).map_err(AttachError::Map)?;
+    Ok(counters)
+}
+
+fn inspect(pins: &PinDir, limits: BanLimits) -> Result<Pinned, AttachError> {
+    if !pins.map(abi::maps::VERSION).exists() {
+        remove_maps(pins)?;
+        return Ok(Pinned::Nothing);
+    }
+    let version = open(pins, abi::maps::VERSION)
+        .and_then(Map::from_map_data)
+        .and_then(Array::<_, u32>::try_from)
+        .and_then(|array| array.get(&0, 0))
+        .map_err(AttachError::Map)?;
+    if version == 0 && pins.links()?.is_empty() {
+        // A process died while it made them.
+        remove_maps(pins)?;
+        return Ok(Pinned::Nothing);
+    }
+    if version != abi::VERSION {
+        return Err(AttachError::AbiMismatch {
+            path: pins.path().to_owned(),
+            found: version,
+            expected: abi::VERSION,
+        });
+    }
+    let fits = [
+        (abi::maps::BANS_V4, limits.addresses),
+        (abi::maps::BANS_V6, limits.addresses),
+        (abi::maps::PREFIX_BANS_V4, limits.prefixes),
+        (abi::maps::PREFIX_BANS_V6, limits.prefixes),
+    ]
+    .iter()
+    .all(|(name, entries)| {
+        MapInfo::from_pin(pins.map(name)).is_ok_and(|info| info.max_entries() == *entries)
+    });
+    Ok(if fits {
+        Pinned::Fitting
+    } else {
+        Pinned::OtherLimits
+    })
+}
+
+fn pinned_bans(pins: &PinDir) -> Result<BanMaps, AttachError> {
+    BanMaps::new(|name| open(pins, name).and_then(Map::from_map_data)).map_err(AttachError::Map)
+}
+
+fn open(pins: &PinDir, name: &str) -> Result<MapData, MapError> {
+    MapData::from_pin(pins.map(name))
+}
+
+fn remove_maps(pins: &PinDir) -> Result<(), AttachError> {
+    for name in abi::maps::ALL {
+        let path = pins.map(name);
+        if path.exists() {
+            fs::remove_file(&path).map_err(pin(&path))?;
+        }
+    }
+    Ok(())
+}

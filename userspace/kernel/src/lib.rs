@@ -1,0 +1,27 @@
+//! The kernel path: loads the BPF programs, owns their maps and pins, and bans addresses.
+//!
+//! [`Bans`] is the one list of bans. It answers for itself, so that a host without the kernel path bans as well, only
+//! later (at accept instead of on the wire). [`Gate::attach`] puts the XDP program on interfaces and lets the list
+//! write through to the program's maps. Maps and links are pinned: when the process dies, drops go on, and the next
+//! [`Gate::attach`] adopts what it finds. [`HostReport`] says which path a host gets and why.
+
+mod bans;
+mod clock;
+mod counters;
+mod gate;
+mod host;
+mod object;
+
+pub use abi::Reason as PacketReason;
+pub use bans::{
+    Added, Ban, BanError, BanFileError, BanLimits, BanLineError, Bans, FileBan, FileChange,
+    TargetError, parse_ban_file, parse_target, read_ban_file,
+};
+pub use counters::{CounterError, CounterSample, Counters};
+pub use gate::{
+    Action, AttachError, Attachment, Gate, GateSpec, Mode, RunResult, UsedMode, remove_pins,
+};
+pub use host::{BpfFs, HostReport, InterfaceReport, KernelPath, NativeXdp};
+
+/// Where maps and links are pinned unless the operator says otherwise.
+pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/bascule";

@@ -1,0 +1,283 @@
+//! Packet tables: a packet in, the verdict and the counter out.
+
+mod support;
+
+use kernel::{Action, Bans, Gate, PacketReason};
+use std::time::Duration;
+use support::packet::Packet;
+use support::{PinDir, bans, kernel_path_is_there};
+
+/// A loaded gate and its bans.
+struct Bench {
+    gate: Gate,
+    bans: Bans,
+    _pins: PinDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let pins = PinDir::new();
+        let bans = bans();
+        Self {
+            gate: pins.gate(&bans),
+            bans,
+            _pins: pins,
+        }
+    }
+
+    fn ban(&self, target: &str, ttl: Option<Duration>) {
+        let target = kernel::parse_target(target).expect("a target");
+        self.bans.add(target, ttl, "test").expect("banned");
+    }
+
+    /// The packet is counted under this reason alone, with its bytes, and dropped where the reason says so.
+    fn expect(&self, name: &str, packet: &[u8], reason: PacketReason) {
+        let before = self.gate.counters().read().expect("counters");
+        let result = self.gate.run(packet, 1).expect(name);
+        let after = self.gate.counters().read().expect("counters");
+
+        let action = if reason.drops() {
+            Action::Drop
+        } else {
+            Action::Pass
+        };
+        assert_eq!(result.action, action, "{name}");
+        for (before, after) in before.iter().zip(&after) {
+            let expected = u64::from(after.reason == reason);
+            let counted = (after.packets - before.packets, after.bytes - before.bytes);
+            let bytes = expected * packet.len() as u64;
+            assert_eq!(
+                counted,
+                (expected, bytes),
+                "{name}: counter {}",
+                after.reason.name()
+            );
+        }
+    }
+}
+
+fn eth() -> Packet {
+    Packet::new().eth()
+}
+
+#[test]
+fn bans_drop_and_everything_else_passes() {
+    if !kernel_path_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    for target in [
+        "203.0.113.7",
+        "198.51.100.0/24",
+        "2001:db8::7",
+        "2001:db8:1::/48",
+    ] {
+        bench.ban(target, None);
+    }
+    use PacketReason::*;
+    let table = [
+        ("another v4", eth().ipv4("203.0.113.8").udp(), Pass),
+        ("banned v4", eth().ipv4("203.0.113.7").udp(), DropExactV4),
+        (
+            "banned v4, options",
+            eth().ipv4_with_options("203.0.113.7", 10).udp(),
+            DropExactV4,
+        ),
+        (
+            "banned v4, VLAN",
+            eth().vlan(7).ipv4("203.0.113.7").udp(),
+            DropExactV4,
+        ),
+        (
+            "banned v4, two VLANs",
+            eth().service_vlan(7).vlan(9).ipv4("203.0.113.7").udp(),
+            DropExactV4,
+        ),
+        (
+            "v4 prefix, first",
+            eth().ipv4("198.51.100.0").udp(),
+            DropPrefixV4,
+        ),
+        (
+            "v4 prefix, last",
+            eth().ipv4("198.51.100.255").udp(),
+            DropPrefixV4,
+        ),
+        (
+            "behind the v4 prefix",
+            eth().ipv4("198.51.101.0").udp(),
+            Pass,
+        ),
+        ("another v6", eth().ipv6("2001:db8::8").udp(), Pass),
+        ("banned v6", eth().ipv6("2001:db8::7").udp(), DropExactV6),
+        (
+            "banned v6, VLAN",
+            eth().vlan(1).ipv6("2001:db8::7").udp(),
+            DropExactV6,
+        ),
+        (
+            "banned v6, extensions",
+            eth()
+                .ipv6("2001:db8::7")
+                .extension(0, 1)
+                .extension(60, 0)
+                .udp(),
+            DropExactV6,
+        ),
+        (
+            "v6 prefix",
+            eth().ipv6("2001:db8:1:ffff::1").udp(),
+            DropPrefixV6,
+        ),
+        (
+            "behind the v6 prefix",
+            eth().ipv6("2001:db8:2::").udp(),
+            Pass,
+        ),
+        ("ARP", eth().ether_type(0x0806), PassNotIp),
+        ("ARP in a VLAN", eth().vlan(7).ether_type(0x0806), PassNotIp),
+    ];
+    for (name, packet, reason) in table {
+        bench.expect(name, &packet.build(), reason);
+    }
+}
+
+#[test]
+fn malformed_packets_pass_and_are_counted() {
+    if !kernel_path_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    bench.ban("203.0.113.7", None);
+    bench.ban("2001:db8::7", None);
+    let v4 = || eth().ipv4("203.0.113.7").udp();
+    let v6 = || eth().ipv6("2001:db8::7").udp();
+    let tagged = eth().vlan(7).ipv4("203.0.113.7");
+    let three_tags = eth().vlan(1).vlan(2).vlan(3).ipv4("203.0.113.7");
+    use PacketReason::*;
+    let table = [
+        ("v4, half a header", v4().cut(14 + 19), PassMalformed),
+        ("v4, version 5", v4().with(14, 0x55), PassMalformed),
+        ("v4, 4 words of header", v4().with(14, 0x44), PassMalformed),
+        ("v4, total below header", v4().with(17, 19), PassMalformed),
+        ("v6, half a header", v6().cut(14 + 39), PassMalformed),
+        ("v6, version 4", v6().with(14, 0x40), PassMalformed),
+        ("half a VLAN tag", tagged.cut(15), PassMalformed),
+        ("three VLANs", three_tags.udp().build(), PassVlanDepth),
+    ];
+    for (name, packet, reason) in table {
+        bench.expect(name, &packet, reason);
+    }
+}
+
+#[test]
+fn extension_headers_are_walked_to_a_limit() {
+    if !kernel_path_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    let v6 = || eth().ipv6("2001:db8::8");
+    let each = v6().extension(0, 0).extension(43, 2).extension(51, 4);
+    let cut_at = |bytes: usize| 14 + 40 + bytes;
+    // The last header of these is lost.
+    let lost = |before: Packet| before.extension(60, 0).cut(cut_at(8));
+    use PacketReason::*;
+    let table = [
+        ("each", each.extension(60, 0).udp().build(), Pass),
+        ("eight", extensions(8), Pass),
+        ("nine", extensions(9), PassHeaderDepth),
+        (
+            "none there",
+            v6().extension(0, 0).cut(cut_at(0)),
+            PassMalformed,
+        ),
+        ("second lost", lost(v6().extension(0, 0)), PassMalformed),
+        ("first fragment", v6().fragment(0).udp().build(), Pass),
+        (
+            "lost in the first fragment",
+            lost(v6().fragment(0)),
+            PassMalformed,
+        ),
+        ("second fragment", lost(v6().fragment(1)), Pass),
+        ("later fragment", lost(v6().fragment(100)), Pass),
+    ];
+    for (name, packet, reason) in table {
+        bench.expect(name, &packet, reason);
+    }
+}
+
+fn extensions(count: usize) -> Vec<u8> {
+    (0..count)
+        .fold(eth().ipv6("2001:db8::8"), |packet, _| {
+            packet.extension(60, 0)
+        })
+        .udp()
+        .build()
+}
+
+#[test]
+fn a_ban_ends_in_the_kernel_by_itself() {
+    if !kernel_path_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    let soon = Some(Duration::from_millis(200));
+    bench.ban("203.0.113.7", soon);
+    bench.ban("2001:db8:1::/48", soon);
+    let v4 = eth().ipv4("203.0.113.7").udp().build();
+    let v6 = eth().ipv6("2001:db8:1::1").udp().build();
+    bench.expect("v4 before", &v4, PacketReason::DropExactV4);
+    bench.expect("v6 before", &v6, PacketReason::DropPrefixV6);
+
+    std::thread::sleep(Duration::from_millis(250));
+    bench.expect("v4 after", &v4, PacketReason::PassExpired);
+    bench.expect("v6 after", &v6, PacketReason::PassExpired);
+
+    assert_eq!(bench.bans.sweep().expect("swept"), 2);
+    bench.expect("v4 swept", &v4, PacketReason::Pass);
+    bench.expect("v6 swept", &v6, PacketReason::Pass);
+}
+
+#[test]
+fn an_expired_prefix_does_not_hide_a_shorter_one() {
+    if !kernel_path_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    let now = Some(Duration::from_nanos(1));
+    bench.ban("198.51.0.0/16", None);
+    for expired in [
+        "198.51.100.7",
+        "198.51.100.0/24",
+        "198.51.100.0/25",
+        "198.51.96.0/20",
+    ] {
+        bench.ban(expired, now);
+    }
+    let packet = eth().ipv4("198.51.100.7").udp().build();
+    bench.expect("behind three", &packet, PacketReason::DropPrefixV4);
+    // As many as are looked past: the packet passes until the sweep.
+    bench.ban("198.51.100.0/26", now);
+    bench.expect("behind four", &packet, PacketReason::PassExpired);
+    bench.bans.sweep().expect("swept");
+    bench.expect("swept", &packet, PacketReason::DropPrefixV4);
+}
+
+#[test]
+fn a_lifted_ban_no_longer_drops() {
+    if !kernel_path_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    let packet = eth().ipv4("203.0.113.7").udp().build();
+    bench.ban("203.0.113.7", None);
+    bench.expect("banned", &packet, PacketReason::DropExactV4);
+    let target = kernel::parse_target("203.0.113.7").expect("a target");
+    assert!(bench.bans.del(target).expect("lifted"));
+    bench.expect("lifted", &packet, PacketReason::Pass);
+
+    bench.ban("203.0.113.7", None);
+    bench.ban("203.0.113.0/24", None);
+    assert_eq!(bench.bans.flush().expect("flushed"), 2);
+    bench.expect("flushed", &packet, PacketReason::Pass);
+}
