@@ -1,0 +1,169 @@
+//! Answers of our own: refusals, in the words of RFC 9457.
+
+use super::stop::Stop;
+use super::{After, Exchange};
+use crate::body::RequestBody;
+use crate::connection::Peer;
+use crate::front::Writer;
+use crate::log::Line;
+use crate::worker::Worker;
+use http::respond::{self, Answer, PROBLEM_JSON, Problem};
+use http::{Method, Version};
+use net::{Buffer, Driver, Parts};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+use types::{Reason, Verdict};
+
+/// Room for the head and the body of a refusal.
+const REFUSAL_BYTES: usize = 1024;
+
+impl<D: Driver> Exchange<'_, D> {
+    /// Tells the client why the request is not served.
+    pub(super) async fn answer_stop(
+        &mut self,
+        stop: Stop,
+        body: &RequestBody<'_, '_, D::Stream>,
+        writer: &mut Writer<'_, D::Stream>,
+    ) -> After {
+        let reason = stop.reason();
+        self.record.detail = stop.detail;
+        let status = match stop.verdict {
+            Verdict::Respond { status, .. } => status,
+            Verdict::Ban { ttl, .. } => {
+                self.ban(ttl, reason);
+                self.record.end(0, reason);
+                return After::Abort;
+            }
+            Verdict::Close(_) | Verdict::Continue => {
+                self.record.end(0, reason);
+                return After::Abort;
+            }
+        };
+        self.record.end(status, reason);
+        // What follows an unread body cannot be told from the body.
+        self.keep_alive &= body.is_read();
+        let head = self.request.view.head();
+        let mut out = Buffer::with_capacity(REFUSAL_BYTES);
+        let refusal = Refusal {
+            status,
+            reason,
+            sentence: &stop.sentence,
+            fields: &stop.fields,
+            request_id: self.record.own_id(),
+            version: head.version(),
+            head_only: head.method() == Method::Head,
+            keep_alive: self.keep_alive,
+        };
+        refusal.write(self.worker, &mut out);
+        match writer.send(Parts::from(out), None).await {
+            Ok(()) if self.keep_alive => After::NextRequest,
+            Ok(()) if body.is_read() => After::Close,
+            Ok(()) => After::Linger,
+            Err(_) => After::Abort,
+        }
+    }
+
+    /// Bans the client's address, in the kernel where the gate is attached.
+    fn ban(&self, ttl: Duration, reason: Reason) {
+        let client = self.request.client;
+        if let Err(error) = self
+            .worker
+            .shared
+            .bans
+            .add(client.into(), Some(ttl), reason.name())
+        {
+            tracing::warn!(%client, %reason, %error, "ban failed");
+        }
+    }
+}
+
+/// Refuses what is no request: a malformed head, or one that did not arrive in time.
+pub(crate) async fn refuse<D: Driver>(
+    worker: &Rc<Worker<D>>,
+    peer: &Peer,
+    reason: Reason,
+    detail: &str,
+    writer: &mut Writer<'_, D::Stream>,
+) -> After {
+    if let Some(counts) = worker.view().listener(peer.plan.address) {
+        counts.refused(reason);
+    }
+    let status = reason.status();
+    log_refusal(worker, peer, reason, detail);
+    if status == 0 {
+        return After::Abort;
+    }
+    let refusal = Refusal {
+        status,
+        reason,
+        sentence: detail,
+        fields: &[],
+        request_id: "",
+        version: Version::Http11,
+        head_only: false,
+        keep_alive: false,
+    };
+    let mut out = Buffer::with_capacity(REFUSAL_BYTES);
+    refusal.write(worker, &mut out);
+    match writer.send(Parts::from(out.freeze()), None).await {
+        Ok(()) => After::Linger,
+        Err(_) => After::Abort,
+    }
+}
+
+fn log_refusal<D: Driver>(worker: &Worker<D>, peer: &Peer, reason: Reason, detail: &str) {
+    let log = worker.log.borrow();
+    if !log.wants(reason, || worker.random.next()) {
+        return;
+    }
+    log.write(&Line {
+        time: SystemTime::now(),
+        listener: &peer.plan.name,
+        tls: peer.tls.map_or("", |session| session.version),
+        sni: &peer.sni,
+        status: reason.status(),
+        detail,
+        generation: worker.view().generation.number,
+        ..Line::new(peer.address, reason)
+    });
+}
+
+struct Refusal<'a> {
+    status: u16,
+    reason: Reason,
+    sentence: &'a str,
+    fields: &'a [(&'static str, Vec<u8>)],
+    request_id: &'a str,
+    version: Version,
+    head_only: bool,
+    keep_alive: bool,
+}
+
+impl Refusal<'_> {
+    fn write<D: Driver>(&self, worker: &Worker<D>, out: &mut Buffer) {
+        let mut body = Vec::with_capacity(REFUSAL_BYTES / 2);
+        let problem = Problem {
+            status: self.status,
+            reason: self.reason,
+            detail: self.sentence,
+            request_id: self.request_id,
+        };
+        respond::problem(&mut body, &problem);
+        let fields: Vec<(&str, &[u8])> = self
+            .fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_slice()))
+            .collect();
+        let answer = Answer {
+            status: self.status,
+            client_version: self.version,
+            keep_alive: self.keep_alive,
+            head_only: self.head_only,
+            date: &worker.date(),
+            content_type: Some(PROBLEM_JSON),
+            headers: &fields,
+            body: &body,
+        };
+        respond::write(out.as_mut_vec(), &answer);
+    }
+}

@@ -1,0 +1,31 @@
+//! The data path: one worker a core and the pipeline that joins all rooms below.
+//!
+//! A connection goes through the files in this order: [`worker`] owns the thread, `accept` lets it in, `connection`
+//! serves its requests one after another, `front` reads and writes HTTP/1.1, `exchange` takes one request through the
+//! stages, `upstream` has the connections to endpoints, `log` and `metrics` tell what happened.
+#![forbid(unsafe_code)]
+
+mod accept;
+mod admission;
+mod body;
+mod connection;
+mod exchange;
+mod front;
+mod generation;
+mod inbox;
+mod log;
+mod metrics;
+mod sockets;
+mod upstream;
+mod wait;
+mod worker;
+
+pub use admission::{Admission, AdmissionLimits, Admitted, Refused};
+pub use generation::{
+    Access, EndpointPlan, FrontLimits, FrontTimeouts, Generation, HashBy, HeaderEdits,
+    ListenerPlan, RoutePlan, UpstreamPlan, WafPlan,
+};
+pub use log::{AccessTarget, LineSink, LineWriter};
+pub use metrics::Metrics;
+pub use sockets::Sockets;
+pub use worker::{Order, Shared, Workers};

@@ -1,0 +1,374 @@
+//! One worker: a pinned thread with its own runtime, listeners, pools and counters.
+
+use crate::accept;
+use crate::generation::Generation;
+use crate::log::{AccessLog, AccessTarget};
+use crate::metrics::{Counts, ListenerCounts, Metrics};
+use crate::sockets::Sockets;
+use crate::upstream::Pools;
+use crate::wait::Wait;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use net::{Clock, Deadlines, Driver, RuntimeOptions};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::watch;
+
+/// How often a worker hands over its counters and log lines.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What the workers and the control plane share.
+pub struct Shared {
+    /// The configuration in force.
+    pub generation: ArcSwap<Generation>,
+    /// The metric families.
+    pub metrics: Metrics,
+    /// Addresses that are turned away; the kernel drops them first where the gate is attached.
+    pub bans: kernel::Bans,
+    /// Where access lines go; `None`: nowhere.
+    pub access_log: ArcSwapOption<AccessTarget>,
+}
+
+/// What a worker is told while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Serve; the generation has this number.
+    Serve(u64),
+    /// Take no new connections, finish what is under way until the deadline, then end.
+    Drain(Instant),
+}
+
+/// The running workers.
+pub struct Workers {
+    threads: Vec<JoinHandle<io::Result<()>>>,
+    orders: watch::Sender<Order>,
+}
+
+impl Workers {
+    /// Starts `count` workers, each pinned to a core of its own where there are enough.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn start<D: Driver>(
+        shared: &Arc<Shared>,
+        sockets: &Arc<Sockets>,
+        count: usize,
+    ) -> io::Result<Self> {
+        let number = shared.generation.load().number;
+        let (orders, receiver) = watch::channel(Order::Serve(number));
+        let cores = net::cores().unwrap_or_default();
+        let mut threads = Vec::with_capacity(count);
+        for index in 0..count {
+            let (shared, sockets, orders) =
+                (Arc::clone(shared), Arc::clone(sockets), receiver.clone());
+            let core = if count <= cores.len() {
+                cores.get(index).copied()
+            } else {
+                None
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || {
+                    if let Some(core) = core
+                        && let Err(error) = net::pin_to_core(core)
+                    {
+                        tracing::warn!(worker = index, core, %error, "worker is not pinned");
+                    }
+                    let main = run::<D>(index, shared, sockets, orders);
+                    D::block_on(&RuntimeOptions::default(), main)?
+                })?;
+            threads.push(thread);
+        }
+        Ok(Self { threads, orders })
+    }
+
+    /// Tells the workers that another generation is in force.
+    pub fn reloaded(&self, number: u64) {
+        self.orders.send_replace(Order::Serve(number));
+    }
+
+    /// Lets the workers finish what is under way, for at most `patience`, and ends them.
+    pub fn drain(self, patience: Duration) {
+        self.orders
+            .send_replace(Order::Drain(Instant::now() + patience));
+        for thread in self.threads {
+            match thread.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "worker ended with an error"),
+                Err(_) => tracing::error!("worker panicked"),
+            }
+        }
+    }
+
+    /// Whether all workers still run: one that ended by itself is a defect.
+    #[must_use]
+    pub fn all_alive(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.is_finished())
+    }
+}
+
+/// A generation as one worker uses it, with the worker's own counters for its routes and endpoints.
+pub(crate) struct View {
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) counts: Counts,
+    listeners: Vec<(SocketAddr, ListenerCounts)>,
+}
+
+impl View {
+    fn new(metrics: &Metrics, generation: Arc<Generation>) -> Self {
+        let counts = Counts::new(metrics, &generation);
+        let listeners = generation
+            .listeners
+            .iter()
+            .map(|plan| (plan.address, metrics.listener(&plan.name)))
+            .collect();
+        Self {
+            generation,
+            counts,
+            listeners,
+        }
+    }
+
+    /// The counters of a listener of this generation.
+    pub(crate) fn listener(&self, address: SocketAddr) -> Option<&ListenerCounts> {
+        self.listeners
+            .iter()
+            .find(|(bound, _)| *bound == address)
+            .map(|(_, counts)| counts)
+    }
+}
+
+/// A worker's own things. Nothing in here is shared with another thread but `shared`.
+pub(crate) struct Worker<D: Driver> {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) deadlines: Deadlines<Wait>,
+    pub(crate) log: RefCell<Rc<AccessLog>>,
+    pub(crate) pools: Pools<D::Stream>,
+    pub(crate) scratch: RefCell<waf::Scratch>,
+    /// Transactions of the WAF that wait to be used again.
+    #[expect(
+        clippy::vec_box,
+        reason = "they are boxed wherever they are; here they wait"
+    )]
+    pub(crate) transactions: RefCell<Vec<Box<waf::Transaction>>>,
+    pub(crate) tokens: RefCell<auth::TokenCache>,
+    pub(crate) random: Random,
+    pub(crate) connections: Cell<usize>,
+    pub(crate) draining: Cell<bool>,
+    date: Cell<(Instant, [u8; http::date::DATE_BYTES])>,
+    view: RefCell<Rc<View>>,
+    sockets: Arc<Sockets>,
+}
+
+impl<D: Driver> Worker<D> {
+    fn new(index: usize, shared: Arc<Shared>, sockets: Arc<Sockets>) -> Self {
+        let generation = shared.generation.load_full();
+        let view = View::new(&shared.metrics, generation);
+        let deadlines = Deadlines::new(Clock::new(Instant::now()));
+        let target = shared
+            .access_log
+            .load_full()
+            .map(|target| AccessTarget::clone(&target));
+        Self {
+            index,
+            log: RefCell::new(Rc::new(AccessLog::new(target))),
+            pools: Pools::new(deadlines.clock().clone()),
+            scratch: RefCell::default(),
+            transactions: RefCell::default(),
+            tokens: RefCell::new(auth::TokenCache::new(
+                auth::token_cache::DEFAULT_LIMIT,
+                &seed(),
+            )),
+            random: Random::new(),
+            connections: Cell::new(0),
+            draining: Cell::new(false),
+            date: Cell::new((
+                deadlines.clock().now(),
+                http::date::format(SystemTime::now()),
+            )),
+            deadlines,
+            view: RefCell::new(Rc::new(view)),
+            shared,
+            sockets,
+        }
+    }
+
+    /// The configuration in force, as this worker sees it. A request keeps the one it began with.
+    pub(crate) fn view(&self) -> Rc<View> {
+        let current = self.shared.generation.load();
+        let mut view = self.view.borrow_mut();
+        if view.generation.number != current.number {
+            *view = Rc::new(View::new(&self.shared.metrics, Arc::clone(&current)));
+        }
+        Rc::clone(&view)
+    }
+
+    /// The time as Date has it, written anew with every tick of the deadlines: so it may be that late.
+    pub(crate) fn date(&self) -> [u8; http::date::DATE_BYTES] {
+        let now = self.deadlines.clock().now();
+        let (written, date) = self.date.get();
+        if written == now {
+            return date;
+        }
+        let date = http::date::format(SystemTime::now());
+        self.date.set((now, date));
+        date
+    }
+
+    fn tick(&self) {
+        self.view.borrow().counts.flush();
+        self.log.borrow().flush();
+        self.pools.expire(Instant::now());
+    }
+
+    /// What a new generation means for what the worker keeps.
+    fn follow(&self) {
+        self.pools.follow(&self.view().generation);
+        self.log.borrow().flush();
+        let target = self
+            .shared
+            .access_log
+            .load_full()
+            .map(|target| AccessTarget::clone(&target));
+        *self.log.borrow_mut() = Rc::new(AccessLog::new(target));
+    }
+}
+
+async fn run<D: Driver>(
+    index: usize,
+    shared: Arc<Shared>,
+    sockets: Arc<Sockets>,
+    mut orders: watch::Receiver<Order>,
+) -> io::Result<()> {
+    let worker = Rc::new(Worker::<D>::new(index, shared, sockets));
+    tokio::task::spawn_local(worker.deadlines.clone().run());
+    let mut listeners = Listeners::default();
+    listeners.follow(&worker);
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => worker.tick(),
+            changed = orders.changed() => {
+                let order = *orders.borrow_and_update();
+                match order {
+                    Order::Serve(_) if changed.is_ok() => {
+                        worker.follow();
+                        listeners.follow(&worker);
+                    }
+                    Order::Serve(_) => return Ok(()),
+                    Order::Drain(until) => {
+                        drop(listeners);
+                        drain(&worker, until).await;
+                        worker.tick();
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Waits until every connection has ended or the time is up. Idle connections end at once.
+async fn drain<D: Driver>(worker: &Worker<D>, until: Instant) {
+    worker.draining.set(true);
+    worker.deadlines.expire(Wait::Idle);
+    while worker.connections.get() > 0 && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        worker.deadlines.expire(Wait::Idle);
+    }
+    if worker.connections.get() > 0 {
+        tracing::warn!(
+            worker = worker.index,
+            connections = worker.connections.get(),
+            "drain time is up, connections are cut"
+        );
+    }
+}
+
+/// The accept loops of a worker, by address. Dropping one closes its socket.
+#[derive(Default)]
+struct Listeners {
+    running: HashMap<SocketAddr, tokio::task::JoinHandle<()>>,
+}
+
+impl Listeners {
+    /// Opens what the generation has more and closes what it has less; what stays is not touched.
+    fn follow<D: Driver>(&mut self, worker: &Rc<Worker<D>>) {
+        let view = worker.view();
+        let wanted = &view.generation.listeners;
+        self.running.retain(|address, task| {
+            let keep = wanted.iter().any(|plan| plan.address == *address);
+            if !keep {
+                task.abort();
+            }
+            keep
+        });
+        for plan in wanted {
+            if self.running.contains_key(&plan.address) {
+                continue;
+            }
+            let listener = worker
+                .sockets
+                .take(plan.address, worker.index)
+                .and_then(|socket| D::adopt(socket, &accept::options(plan)));
+            match listener {
+                Ok(listener) => {
+                    let task = accept::run(Rc::clone(worker), listener, plan.address);
+                    self.running
+                        .insert(plan.address, tokio::task::spawn_local(task));
+                }
+                // The control plane has bound it before the generation took effect, so this is a defect of ours.
+                Err(error) => tracing::error!(address = %plan.address, %error, "listener lost"),
+            }
+        }
+    }
+}
+
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        self.running
+            .values()
+            .for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+/// Randomness that needs to be spread well, not to be secret: balancing and request ids.
+pub(crate) struct Random {
+    state: Cell<u64>,
+}
+
+impl Random {
+    fn new() -> Self {
+        use std::hash::{BuildHasher, RandomState};
+        Self {
+            state: Cell::new(RandomState::new().hash_one(std::thread::current().id())),
+        }
+    }
+
+    /// SplitMix64 (Steele, Lea, Flood 2014).
+    pub(crate) fn next(&self) -> u64 {
+        let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.state.set(state);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// A seed for hashes that clients must not be able to foresee, from the standard library's own randomness.
+fn seed() -> [u8; auth::token_cache::SEED_BYTES] {
+    use std::hash::{BuildHasher, RandomState};
+    let mut seed = [0; auth::token_cache::SEED_BYTES];
+    for part in seed.chunks_exact_mut(8) {
+        part.copy_from_slice(&RandomState::new().hash_one(0_u8).to_ne_bytes());
+    }
+    seed
+}
