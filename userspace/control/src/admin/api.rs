@@ -1,0 +1,258 @@
+//! The bodies of the admin API, as both the server and the `bascule` command see them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// The longest ban that can be asked for, in seconds: a hundred years. A longer one is refused; a ban without end has
+/// no time at all.
+pub const MAX_TTL_SECONDS: u64 = 100 * 365 * 24 * 3600;
+
+/// How far the process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProcessState {
+    /// The workers do not serve yet.
+    Starting,
+    /// Everything runs.
+    Serving,
+    /// No new connections; what is under way is finished.
+    Draining,
+}
+
+impl ProcessState {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Serving => "serving",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// What `bascule status` shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The version of the program.
+    pub version: String,
+    /// The process id.
+    pub pid: u32,
+    /// How far it is.
+    pub state: ProcessState,
+    /// Whether it takes traffic: it serves and every worker runs.
+    pub ready: bool,
+    /// Seconds since the start.
+    pub uptime_seconds: u64,
+    /// The number of the configuration in force; 1 is the first one of the process.
+    pub generation: u64,
+    /// The configuration file.
+    pub config: String,
+    /// How many workers there are.
+    pub workers: usize,
+    /// The I/O driver.
+    pub io: String,
+    /// The kernel path, and why.
+    pub kernel_path: String,
+    /// Bans in force.
+    pub bans: usize,
+    /// Where clients connect.
+    pub listeners: Vec<ListenerStatus>,
+    /// How many routes there are.
+    pub routes: usize,
+    /// The WAF policies.
+    pub waf: Vec<PolicyStatus>,
+    /// Where requests go.
+    pub upstreams: Vec<UpstreamStatus>,
+    /// What the XDP gate counted, by reason; empty without it.
+    pub packets: Vec<PacketCount>,
+}
+
+/// A listener.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerStatus {
+    /// Its name in logs and metrics.
+    pub name: String,
+    /// Its address and port.
+    pub address: String,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+}
+
+/// A WAF policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyStatus {
+    /// Its name.
+    pub name: String,
+    /// Rules in it.
+    pub rules: usize,
+    /// Of these, rules that detect something.
+    pub detection_rules: usize,
+}
+
+/// An upstream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UpstreamStatus {
+    /// Its name.
+    pub name: String,
+    /// How an endpoint is chosen.
+    pub balance: String,
+    /// Its endpoints, in the order of the configuration.
+    pub endpoints: Vec<EndpointStatus>,
+}
+
+/// An endpoint. Counters start with the process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EndpointStatus {
+    /// Where it listens.
+    pub address: String,
+    /// Its share of the requests, relative to the others.
+    pub weight: u32,
+    /// Whether active probes call it healthy; true where there are none.
+    pub healthy: bool,
+    /// Whether it takes no new requests.
+    pub draining: bool,
+    /// How long its ejection lasts yet, in milliseconds; 0 where one request may try it again; null where it is not
+    /// ejected.
+    pub ejected_for_ms: Option<u64>,
+    /// Requests that were sent and are not finished.
+    pub in_flight: u32,
+    /// The moving average of its latency in microseconds; 0 before the first answer.
+    pub latency_us: u64,
+    /// Attempts that were sent to it, retries included.
+    pub requests: u64,
+    /// Attempts that failed.
+    pub failures: u64,
+    /// How often it was ejected.
+    pub ejections: u64,
+}
+
+impl EndpointStatus {
+    /// Whether it gets requests.
+    #[must_use]
+    pub const fn is_available(&self) -> bool {
+        self.healthy && !self.draining && self.ejected_for_ms.is_none()
+    }
+}
+
+/// A counter of the XDP gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PacketCount {
+    /// Why the packets passed or were dropped.
+    pub reason: String,
+    /// Whether they were dropped.
+    pub dropped: bool,
+    /// How many.
+    pub packets: u64,
+    /// Their bytes from the Ethernet header on.
+    pub bytes: u64,
+}
+
+/// What a reload did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reload {
+    /// The number of the configuration that is in force now.
+    pub generation: u64,
+    /// What changed: objects with `action`, `path`, `before` and `after`.
+    pub changes: Vec<Json>,
+    /// The same for people, a line each.
+    pub changes_text: Vec<String>,
+    /// What looks like a mistake: objects with `severity`, `file`, `line`, `column`, `found`, `expected` and `remedy`.
+    pub warnings: Json,
+    /// The same for people; empty where there is nothing.
+    pub warnings_text: String,
+}
+
+/// Asks for a ban.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BanRequest {
+    /// The address or prefix.
+    pub target: String,
+    /// How long it holds, 1 to [`MAX_TTL_SECONDS`]; without end where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<u64>,
+    /// Why; 40 bytes of it are kept.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// What asking for a ban did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BanResult {
+    /// A new ban.
+    New,
+    /// The target was banned already; time and reason are the new ones.
+    Updated,
+    /// A ban file bans the target without end: nothing to add.
+    InFile,
+}
+
+/// The answer to a [`BanRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanAdded {
+    /// The target as it is kept.
+    pub target: String,
+    /// What happened.
+    pub result: BanResult,
+    /// Whether the kernel drops its packets; otherwise its connections are closed at accept.
+    pub in_kernel: bool,
+}
+
+/// The answer to lifting a ban.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanLifted {
+    /// The target as it was kept.
+    pub target: String,
+}
+
+/// The answer to lifting all bans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanFlushed {
+    /// How many were lifted.
+    pub lifted: usize,
+    /// How many stay, because a file names them.
+    pub kept: usize,
+}
+
+/// Every ban in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanList {
+    /// The bans, ordered by target.
+    pub bans: Vec<BanEntry>,
+    /// Whether the kernel drops their packets; otherwise their connections are closed at accept.
+    pub in_kernel: bool,
+}
+
+/// One ban.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanEntry {
+    /// The address or prefix.
+    pub target: String,
+    /// Why.
+    pub reason: String,
+    /// How long it will hold, rounded up; null where it has no end.
+    pub remaining_seconds: Option<u64>,
+    /// How long ago it was made.
+    pub age_seconds: u64,
+    /// A ban file names it.
+    pub from_file: bool,
+}
+
+/// An error (RFC 9457).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The class of the error, from the status.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What was wrong and what to do, in a sentence.
+    pub detail: String,
+    /// What is wrong with a configuration, as in [`Reload::warnings`]; left out otherwise.
+    #[serde(default, skip_serializing_if = "Json::is_null")]
+    pub diagnostics: Json,
+    /// The same for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub diagnostics_text: String,
+}

@@ -1,0 +1,124 @@
+//! What the admin API sees of the process that it belongs to.
+
+use super::api::{PolicyStatus, ProcessState};
+use crate::supervisor::{Reloaded, State, Supervisor};
+use config::Diagnostics;
+use kernel::{Bans, CounterSample};
+use prometheus::Registry;
+use proxy::Generation;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The process behind the API: a [`Supervisor`], or a pretended one in tests.
+pub(crate) trait Instance: Send + Sync + 'static {
+    /// How far it is.
+    fn state(&self) -> ProcessState;
+    /// Whether every worker runs.
+    fn workers_alive(&self) -> bool;
+    /// How many workers there are.
+    fn workers(&self) -> usize;
+    /// The I/O driver.
+    fn io_name(&self) -> &'static str;
+    /// The kernel path, and why.
+    fn kernel_path(&self) -> String;
+    /// The configuration file.
+    fn config_path(&self) -> PathBuf;
+    /// What the workers serve.
+    fn generation(&self) -> Arc<Generation>;
+    /// The WAF policies.
+    fn policies(&self) -> Vec<PolicyStatus>;
+    /// The metric families that are counted as things happen.
+    fn registry(&self) -> &Registry;
+    /// The list of bans.
+    fn bans(&self) -> &Bans;
+    /// The counters of the XDP gate; empty without it, or where they cannot be read.
+    fn packets(&self) -> Vec<CounterSample>;
+    /// Access lines that were lost.
+    fn access_lines_dropped(&self) -> u64;
+    /// Puts the configuration in force again.
+    fn reload(self: Arc<Self>) -> impl Future<Output = Result<Reloaded, Diagnostics>> + Send;
+    /// Opens the log files again.
+    fn reopen_logs(&self);
+    /// Begins to drain.
+    fn drain(&self);
+}
+
+impl Instance for Supervisor {
+    fn state(&self) -> ProcessState {
+        match Self::state(self) {
+            State::Starting => ProcessState::Starting,
+            State::Serving => ProcessState::Serving,
+            State::Draining => ProcessState::Draining,
+        }
+    }
+
+    fn workers_alive(&self) -> bool {
+        Self::workers_alive(self)
+    }
+
+    fn workers(&self) -> usize {
+        Self::workers(self)
+    }
+
+    fn io_name(&self) -> &'static str {
+        Self::io_name(self)
+    }
+
+    fn kernel_path(&self) -> String {
+        Self::kernel_path(self)
+    }
+
+    fn config_path(&self) -> PathBuf {
+        Self::config_path(self).to_owned()
+    }
+
+    fn generation(&self) -> Arc<Generation> {
+        self.shared().generation.load_full()
+    }
+
+    fn policies(&self) -> Vec<PolicyStatus> {
+        let status = |policy: crate::build::PolicyReport| PolicyStatus {
+            name: policy.name,
+            rules: policy.rules,
+            detection_rules: policy.detection_rules,
+        };
+        Self::policies(self).into_iter().map(status).collect()
+    }
+
+    fn registry(&self) -> &Registry {
+        Self::registry(self)
+    }
+
+    fn bans(&self) -> &Bans {
+        Self::bans(self)
+    }
+
+    fn packets(&self) -> Vec<CounterSample> {
+        let read = self.counters().map(|counters| counters.read());
+        match read {
+            None => Vec::new(),
+            Some(Ok(samples)) => samples,
+            Some(Err(error)) => {
+                tracing::warn!(%error, "packet counters are left out");
+                Vec::new()
+            }
+        }
+    }
+
+    fn access_lines_dropped(&self) -> u64 {
+        let target = self.shared().access_log.load();
+        target.as_ref().map_or(0, |target| target.sink.dropped())
+    }
+
+    async fn reload(self: Arc<Self>) -> Result<Reloaded, Diagnostics> {
+        Self::reload(&self).await
+    }
+
+    fn reopen_logs(&self) {
+        Self::reopen_logs(self);
+    }
+
+    fn drain(&self) {
+        Self::drain(self);
+    }
+}

@@ -1,0 +1,40 @@
+//! The admin API: HTTP/1.1 on a Unix socket for the `bascule` command, and what probes and Prometheus need on a TCP
+//! address, where one is configured.
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /metrics` | Prometheus text |
+//! | `GET /healthz` | 200 while the process lives |
+//! | `GET /readyz` | 200 while it serves and every worker runs, else 503 |
+//! | `GET /v1/status` | [`Status`] |
+//! | `POST /v1/reload` | [`Reload`]; 422 with diagnostics where the configuration is refused |
+//! | `POST /v1/drain` | 202 |
+//! | `GET /v1/bans` | [`BanList`] |
+//! | `POST /v1/bans` | [`BanRequest`] → [`BanAdded`] |
+//! | `DELETE /v1/bans?target=T` | [`BanLifted`] |
+//! | `POST /v1/bans/flush` | [`BanFlushed`] |
+//! | `POST /v1/logs/reopen` | 204 |
+//!
+//! The TCP address has the first three alone. Errors are problem+json (RFC 9457), see [`Problem`]. Who may open the
+//! socket may do everything: its owner and root.
+
+mod answer;
+mod api;
+mod bans;
+mod instance;
+mod routes;
+mod scrape;
+mod server;
+mod socket;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use api::{
+    BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanRequest, BanResult, EndpointStatus,
+    ListenerStatus, MAX_TTL_SECONDS, PacketCount, PolicyStatus, Problem, ProcessState, Reload,
+    Status, UpstreamStatus,
+};
+pub use server::AdminError;
+pub(crate) use server::{Bound, bind};
+pub use socket::{SocketError, socket_path};

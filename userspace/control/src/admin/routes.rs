@@ -1,0 +1,195 @@
+//! What each request of the admin API does.
+
+use super::answer::{self, Answer};
+use super::api::{ProcessState, Reload};
+use super::instance::Instance;
+use super::scrape::{self, Now};
+use super::{bans, status};
+use crate::supervisor::Reloaded;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::{Method, Request, StatusCode};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The largest body in bytes; a larger one is answered with 413.
+pub(super) const BODY_LIMIT_BYTES: usize = 16 * 1024;
+/// How long a body may take; a slower one is answered with 408.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What may be asked for where a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Everything: the Unix socket.
+    All,
+    /// What changes nothing and tells nothing secret: the TCP address.
+    Watch,
+}
+
+/// What all requests share.
+pub(super) struct Context<I> {
+    pub(super) instance: Arc<I>,
+    pub(super) started: Instant,
+}
+
+impl<I> Clone for Context<I> {
+    fn clone(&self) -> Self {
+        Self {
+            instance: Arc::clone(&self.instance),
+            started: self.started,
+        }
+    }
+}
+
+/// Answers one request.
+pub(super) async fn serve<I: Instance>(
+    context: Context<I>,
+    scope: Scope,
+    request: Request<Incoming>,
+) -> Answer {
+    let path = request.uri().path();
+    let Some(allowed) = allowed(path, scope) else {
+        return not_found(path, scope);
+    };
+    if !allowed
+        .split(", ")
+        .any(|method| method == request.method().as_str())
+    {
+        return answer::method_not_allowed(allowed);
+    }
+    match (request.method(), path) {
+        (_, "/metrics") => metrics(&context),
+        (_, "/healthz") => answer::text(StatusCode::OK, "ok\n"),
+        (_, "/readyz") => ready(&*context.instance),
+        (_, "/v1/status") => {
+            let status = status::status(&*context.instance, context.started, Instant::now());
+            answer::json(StatusCode::OK, &status)
+        }
+        (_, "/v1/reload") => reload(context.instance).await,
+        (_, "/v1/drain") => drain(&*context.instance),
+        (_, "/v1/logs/reopen") => {
+            context.instance.reopen_logs();
+            answer::done()
+        }
+        (&Method::POST, "/v1/bans") => match body(request).await {
+            Ok(body) => blocking(move || bans::add(context.instance.bans(), &body)).await,
+            Err(answer) => answer,
+        },
+        (&Method::DELETE, "/v1/bans") => {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            blocking(move || bans::lift(context.instance.bans(), &query)).await
+        }
+        (_, "/v1/bans/flush") => blocking(move || bans::flush(context.instance.bans())).await,
+        _ => blocking(move || bans::list(context.instance.bans())).await,
+    }
+}
+
+/// The methods of a path; none where there is no such path.
+fn allowed(path: &str, scope: Scope) -> Option<&'static str> {
+    match (path, scope) {
+        ("/metrics" | "/healthz" | "/readyz", _) | ("/v1/status", Scope::All) => Some("GET, HEAD"),
+        ("/v1/bans", Scope::All) => Some("GET, HEAD, POST, DELETE"),
+        ("/v1/reload" | "/v1/drain" | "/v1/bans/flush" | "/v1/logs/reopen", Scope::All) => {
+            Some("POST")
+        }
+        _ => None,
+    }
+}
+
+fn not_found(path: &str, scope: Scope) -> Answer {
+    let detail = match (allowed(path, Scope::All), scope) {
+        (Some(_), Scope::Watch) => "this is answered on the admin socket alone",
+        (_, Scope::Watch) => "there are /metrics, /healthz and /readyz",
+        (_, Scope::All) => {
+            "there are /metrics, /healthz, /readyz, /v1/status, /v1/reload, /v1/drain, /v1/bans, /v1/bans/flush and \
+             /v1/logs/reopen"
+        }
+    };
+    answer::problem(StatusCode::NOT_FOUND, detail)
+}
+
+fn metrics<I: Instance>(context: &Context<I>) -> Answer {
+    let instance = &*context.instance;
+    let now = Now {
+        status: status::status(instance, context.started, Instant::now()),
+        bans_refused: instance.bans().refused(),
+        access_lines_dropped: instance.access_lines_dropped(),
+    };
+    match scrape::text(instance.registry(), &now) {
+        Ok(text) => answer::metrics(text),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            answer::problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+        }
+    }
+}
+
+fn ready(instance: &impl Instance) -> Answer {
+    if status::is_ready(instance) {
+        return answer::text(StatusCode::OK, "ready\n");
+    }
+    let why = match instance.state() {
+        ProcessState::Starting => "starting\n",
+        ProcessState::Draining => "draining\n",
+        ProcessState::Serving => "a worker has ended; the log says why\n",
+    };
+    answer::text(StatusCode::SERVICE_UNAVAILABLE, why)
+}
+
+fn drain(instance: &impl Instance) -> Answer {
+    instance.drain();
+    let state = ProcessState::Draining;
+    answer::json(StatusCode::ACCEPTED, &serde_json::json!({ "state": state }))
+}
+
+async fn reload<I: Instance>(instance: Arc<I>) -> Answer {
+    // A task of its own: a client that hangs up does not stop a reload half way.
+    match tokio::spawn(instance.reload()).await {
+        Ok(Ok(reloaded)) => answer::json(StatusCode::OK, &told(&reloaded)),
+        Ok(Err(diagnostics)) => answer::refused(&diagnostics),
+        Err(error) => defect(&error),
+    }
+}
+
+fn told(reloaded: &Reloaded) -> Reload {
+    Reload {
+        generation: reloaded.number,
+        changes: reloaded.changes.iter().map(config::Change::json).collect(),
+        changes_text: reloaded.changes.iter().map(ToString::to_string).collect(),
+        warnings: reloaded.warnings.json(),
+        warnings_text: reloaded.warnings.to_string(),
+    }
+}
+
+async fn body(request: Request<Incoming>) -> Result<Vec<u8>, Answer> {
+    let body = Limited::new(request.into_body(), BODY_LIMIT_BYTES).collect();
+    match tokio::time::timeout(BODY_TIMEOUT, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let detail = format!("expected a body of at most {BODY_LIMIT_BYTES} bytes");
+            Err(answer::problem(StatusCode::PAYLOAD_TOO_LARGE, detail))
+        }
+        Ok(Err(error)) => {
+            let detail = format!("the body cannot be read: {error}");
+            Err(answer::problem(StatusCode::BAD_REQUEST, detail))
+        }
+        Err(_) => {
+            let detail = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
+            Err(answer::problem(StatusCode::REQUEST_TIMEOUT, detail))
+        }
+    }
+}
+
+/// Runs what may block away from the runtime's threads.
+async fn blocking(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(answer) => answer,
+        Err(error) => defect(&error),
+    }
+}
+
+fn defect(error: &tokio::task::JoinError) -> Answer {
+    tracing::error!(%error, "the admin API has a defect");
+    let detail = "this is a defect of bascule; the log has the details";
+    answer::problem(StatusCode::INTERNAL_SERVER_ERROR, detail)
+}

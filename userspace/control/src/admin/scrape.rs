@@ -1,0 +1,183 @@
+//! `/metrics`: what was counted as it happened, and what is looked up at the moment of the scrape.
+
+use super::api::Status;
+use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
+use prometheus::{
+    Encoder, GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry, Result, TextEncoder,
+};
+
+/// The text of a scrape.
+pub(super) fn text(registry: &Registry, now: &Now) -> Result<Vec<u8>> {
+    let mut families = registry.gather();
+    families.extend(now.families()?);
+    // The encoder takes a family without a sample, such as packet counters without the gate, for an error.
+    families.retain(|family| !family.get_metric().is_empty());
+    families.sort_by(|left, right| left.name().cmp(right.name()));
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&families, &mut text)?;
+    Ok(text)
+}
+
+/// What is looked up.
+pub(super) struct Now {
+    pub(super) status: Status,
+    pub(super) bans_refused: u64,
+    pub(super) access_lines_dropped: u64,
+}
+
+impl Now {
+    fn families(&self) -> Result<Vec<MetricFamily>> {
+        let mut families = self.process()?;
+        families.extend(self.bans()?);
+        families.extend(self.packets()?);
+        families.extend(self.endpoints()?);
+        Ok(families)
+    }
+
+    fn process(&self) -> Result<Vec<MetricFamily>> {
+        let status = &self.status;
+        let mut families = Vec::new();
+        let info = gauges(
+            "bascule_build_info",
+            "The version of the program.",
+            &["version"],
+        )?;
+        info.with_label_values(&[&status.version]).set(1);
+        families.extend(info.collect());
+        let path = gauges(
+            "bascule_kernel_path_info",
+            "The kernel path that this host has, and why.",
+            &["path"],
+        )?;
+        path.with_label_values(&[&status.kernel_path]).set(1);
+        families.extend(path.collect());
+        let plain = [
+            (
+                "bascule_generation",
+                "The number of the configuration in force.",
+                status.generation,
+            ),
+            (
+                "bascule_uptime_seconds",
+                "Seconds since the start.",
+                status.uptime_seconds,
+            ),
+            ("bascule_workers", "Worker threads.", status.workers as u64),
+            (
+                "bascule_ready",
+                "1 while the process takes traffic.",
+                u64::from(status.ready),
+            ),
+        ];
+        for (name, help, value) in plain {
+            families.extend(gauge(name, help, value)?);
+        }
+        families.extend(counter(
+            "bascule_access_lines_dropped_total",
+            "Lines of the access log that were lost because the disk was too slow.",
+            self.access_lines_dropped,
+        )?);
+        Ok(families)
+    }
+
+    fn bans(&self) -> Result<Vec<MetricFamily>> {
+        let mut families = gauge("bascule_bans", "Bans in the list.", self.status.bans as u64)?;
+        families.extend(counter(
+            "bascule_bans_refused_total",
+            "Bans that were refused because a limit was reached.",
+            self.bans_refused,
+        )?);
+        Ok(families)
+    }
+
+    fn packets(&self) -> Result<Vec<MetricFamily>> {
+        let packets = counters(
+            "bascule_xdp_packets_total",
+            "Packets that the XDP gate saw, by reason. Counted since its maps were made.",
+            &["reason"],
+        )?;
+        let bytes = counters(
+            "bascule_xdp_bytes_total",
+            "Bytes of the packets that the XDP gate saw, by reason.",
+            &["reason"],
+        )?;
+        for one in &self.status.packets {
+            let reason = [one.reason.as_str()];
+            packets.with_label_values(&reason).inc_by(one.packets);
+            bytes.with_label_values(&reason).inc_by(one.bytes);
+        }
+        Ok([packets.collect(), bytes.collect()].concat())
+    }
+
+    fn endpoints(&self) -> Result<Vec<MetricFamily>> {
+        const LABELS: &[&str] = &["upstream", "endpoint"];
+        let healthy = gauges(
+            "bascule_endpoint_healthy",
+            "1 while active probes call the endpoint healthy, or where there are none.",
+            LABELS,
+        )?;
+        let available = gauges(
+            "bascule_endpoint_available",
+            "1 while the endpoint gets requests: healthy, neither ejected nor draining.",
+            LABELS,
+        )?;
+        let in_flight = gauges(
+            "bascule_endpoint_in_flight",
+            "Requests that were sent and are not finished.",
+            LABELS,
+        )?;
+        let latency = GaugeVec::new(
+            Opts::new(
+                "bascule_endpoint_latency_seconds",
+                "The moving average of the latency that balancing goes by.",
+            ),
+            LABELS,
+        )?;
+        let ejections = counters(
+            "bascule_endpoint_ejections_total",
+            "How often failures of real requests ejected the endpoint.",
+            LABELS,
+        )?;
+        for upstream in &self.status.upstreams {
+            for one in &upstream.endpoints {
+                let labels = [upstream.name.as_str(), one.address.as_str()];
+                healthy
+                    .with_label_values(&labels)
+                    .set(i64::from(one.healthy));
+                available
+                    .with_label_values(&labels)
+                    .set(i64::from(one.is_available()));
+                in_flight
+                    .with_label_values(&labels)
+                    .set(i64::from(one.in_flight));
+                latency
+                    .with_label_values(&labels)
+                    .set(one.latency_us as f64 / 1e6);
+                ejections.with_label_values(&labels).inc_by(one.ejections);
+            }
+        }
+        let gauges = [healthy.collect(), available.collect(), in_flight.collect()];
+        Ok([gauges.concat(), latency.collect(), ejections.collect()].concat())
+    }
+}
+
+fn gauges(name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec> {
+    IntGaugeVec::new(Opts::new(name, help), labels)
+}
+
+fn counters(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec> {
+    IntCounterVec::new(Opts::new(name, help), labels)
+}
+
+fn gauge(name: &str, help: &str, value: u64) -> Result<Vec<MetricFamily>> {
+    let gauge = prometheus::IntGauge::new(name, help)?;
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    Ok(gauge.collect())
+}
+
+fn counter(name: &str, help: &str, value: u64) -> Result<Vec<MetricFamily>> {
+    let counter = prometheus::IntCounter::new(name, help)?;
+    counter.inc_by(value);
+    Ok(counter.collect())
+}

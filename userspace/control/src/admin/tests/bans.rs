@@ -1,0 +1,112 @@
+use super::*;
+
+fn ban(target: &str, ttl_seconds: Option<u64>) -> BanRequest {
+    BanRequest {
+        target: target.to_owned(),
+        ttl_seconds,
+        reason: "scanner".to_owned(),
+    }
+}
+
+#[test]
+fn bans_come_and_go() {
+    let given = given();
+    let client = &given.client;
+    let added = client.ban(&ban("203.0.113.7", Some(600))).unwrap();
+    assert_eq!(
+        (added.target.as_str(), added.result, added.in_kernel),
+        ("203.0.113.7", BanResult::New, false)
+    );
+    let again = client.ban(&ban("::ffff:203.0.113.7", None)).unwrap();
+    assert_eq!(
+        (again.target.as_str(), again.result),
+        ("203.0.113.7", BanResult::Updated)
+    );
+    client.ban(&ban("2001:db8::/32", Some(60))).unwrap();
+    assert!(given.instance.bans.contains("2001:db8::1".parse().unwrap()));
+
+    let list = client.bans().unwrap().bans;
+    assert_eq!(list.len(), 2);
+    assert_eq!(
+        (list[0].target.as_str(), list[0].remaining_seconds),
+        ("203.0.113.7", None)
+    );
+    assert_eq!(
+        (list[1].target.as_str(), list[1].remaining_seconds),
+        ("2001:db8::/32", Some(60))
+    );
+    assert_eq!(list[1].reason, "scanner");
+
+    assert_eq!(
+        client.lift("2001:db8::/32").unwrap().target,
+        "2001:db8::/32"
+    );
+    let flushed = client.flush().unwrap();
+    assert_eq!((flushed.lifted, flushed.kept), (1, 0));
+    assert!(given.instance.bans.is_empty());
+}
+
+#[test]
+fn refusals_say_what_to_do() {
+    let given = given();
+    let client = &given.client;
+    for (request, status, words) in [
+        (ban("example.com", None), 400, "no address or prefix"),
+        (ban("10.1.2.3/8", None), 400, "write `10.0.0.0/8`"),
+        (ban("0.0.0.0/0", None), 400, "every address"),
+        (ban("203.0.113.7", Some(0)), 400, "has no effect"),
+        (
+            ban("203.0.113.7", Some(u64::MAX)),
+            400,
+            "at most 3153600000 s",
+        ),
+    ] {
+        let problem = refused(client.ban(&request));
+        assert_eq!(problem.status, status);
+        assert!(problem.detail.contains(words), "{problem:?}");
+    }
+    for text in ["203.0.113.1", "203.0.113.2", "203.0.113.3"] {
+        client.ban(&ban(text, None)).unwrap();
+    }
+    let full = refused(client.ban(&ban("203.0.113.4", None)));
+    assert_eq!(full.status, 507);
+    assert!(full.detail.contains("is the limit"), "{full:?}");
+}
+
+#[test]
+fn what_is_not_banned_cannot_be_lifted() {
+    let given = given();
+    let client = &given.client;
+    let problem = refused(client.lift("203.0.113.7"));
+    assert_eq!(
+        (problem.status, problem.detail.as_str()),
+        (404, "`203.0.113.7` is not banned")
+    );
+    client.ban(&ban("203.0.113.0/24", None)).unwrap();
+    let problem = refused(client.lift("203.0.113.7"));
+    assert!(
+        problem.detail.ends_with("it is in `203.0.113.0/24`"),
+        "{problem:?}"
+    );
+    let problem = refused(client.lift("a b&c=%"));
+    assert!(
+        problem.detail.contains("`a b&c=%`"),
+        "escaped on the way: {problem:?}"
+    );
+}
+
+#[test]
+fn bans_from_files_stay() {
+    let given = given();
+    let file = kernel::FileBan {
+        target: "198.51.100.0/24".parse().unwrap(),
+        reason: "list".to_owned(),
+    };
+    given.instance.bans.replace_file_bans(&[file]).unwrap();
+    let client = &given.client;
+    assert!(client.bans().unwrap().bans[0].from_file);
+    assert_eq!(refused(client.lift("198.51.100.0/24")).status, 409);
+    let again = client.ban(&ban("198.51.100.0/24", Some(5))).unwrap();
+    assert_eq!(again.result, BanResult::InFile);
+    assert_eq!(client.flush().unwrap().kept, 1);
+}

@@ -1,0 +1,148 @@
+//! Listeners: limits, timeouts, certificates.
+
+use super::Site;
+use config::{InputFile, Limits, Listener, Tls, TlsVersion};
+use http::h1::HeadLimits;
+use proxy::{Access, AdmissionLimits, FrontLimits, FrontTimeouts, ListenerPlan};
+use std::sync::Arc;
+use tls::{Certificate, Policy, ServerSide, ServerSpec, Tickets};
+use types::Secret;
+
+pub(super) fn build(site: &mut Site<'_>) -> Vec<Arc<ListenerPlan>> {
+    let config = site.config;
+    config
+        .listeners
+        .iter()
+        .filter_map(|listener| plan(site, listener))
+        .map(Arc::new)
+        .collect()
+}
+
+fn plan(site: &mut Site<'_>, listener: &Listener) -> Option<ListenerPlan> {
+    let address = listener.address.value;
+    let limits = site.config.limits.with(&listener.limits);
+    let admission = site
+        .before
+        .admissions
+        .get(&address)
+        .cloned()
+        .unwrap_or_default();
+    site.after
+        .admissions
+        .insert(address, Arc::clone(&admission));
+    let tls = match &listener.tls {
+        Some(tls) => Some(server_side(site, listener, tls)?),
+        None => None,
+    };
+    Some(ListenerPlan {
+        name: listener.label().into(),
+        address,
+        backlog: i32::try_from(listener.backlog).unwrap_or(i32::MAX),
+        tls,
+        admission_limits: AdmissionLimits {
+            connections: limits.connections as usize,
+            connections_per_client: limits.connections_per_client,
+        },
+        admission,
+        access: Access {
+            allow: listener.allow.clone(),
+            deny: listener.deny.clone(),
+        },
+        trusted_proxies: listener.trusted_proxies.clone(),
+        limits: front_limits(&limits),
+        timeouts: front_timeouts(site),
+    })
+}
+
+fn front_limits(limits: &Limits) -> FrontLimits {
+    FrontLimits {
+        head: HeadLimits {
+            head_bytes: limits.header_bytes.bytes(),
+            header_count: usize::from(limits.header_count),
+            uri_bytes: limits.uri_bytes.bytes(),
+            ..HeadLimits::default()
+        },
+        requests_per_connection: u64::from(limits.requests_per_connection),
+        pipelined_requests: u32::from(limits.pipelined_requests),
+    }
+}
+
+fn front_timeouts(site: &Site<'_>) -> FrontTimeouts {
+    let timeouts = &site.config.timeouts;
+    FrontTimeouts {
+        header: timeouts.header,
+        body: timeouts.body_idle,
+        body_rate: timeouts.body_min_rate.bytes_per_second,
+        idle: timeouts.idle,
+        send: timeouts.send,
+    }
+}
+
+fn server_side(site: &mut Site<'_>, listener: &Listener, tls: &Tls) -> Option<ServerSide> {
+    let certificates = tls
+        .certificates
+        .iter()
+        .map(|pair| certificate(site, &pair.cert, &pair.key))
+        .collect::<Option<Vec<_>>>()?;
+    let policy = match tls.lowest_version() {
+        TlsVersion::Tls12 => Policy::Intermediate,
+        TlsVersion::Tls13 => Policy::Modern,
+    };
+    let tickets = if tls.tickets {
+        Some(tickets(site)?)
+    } else {
+        None
+    };
+    match ServerSide::new(&ServerSpec {
+        certificates,
+        policy,
+        tickets,
+    }) {
+        Ok(side) => Some(side),
+        Err(error) => {
+            site.error(listener.address.span, error.to_string(), "");
+            None
+        }
+    }
+}
+
+/// One set of ticket keys for all listeners and generations, so that clients resume across a reload.
+fn tickets(site: &mut Site<'_>) -> Option<Tickets> {
+    let kept = site
+        .after
+        .tickets
+        .clone()
+        .or_else(|| site.before.tickets.clone());
+    let tickets = match kept.map_or_else(Tickets::new, Ok) {
+        Ok(tickets) => tickets,
+        Err(error) => {
+            site.error(
+                config::Span::default(),
+                format!("no ticket keys: {error}"),
+                "",
+            );
+            return None;
+        }
+    };
+    site.after.tickets = Some(tickets.clone());
+    Some(tickets)
+}
+
+fn certificate(site: &mut Site<'_>, chain: &InputFile, key: &InputFile) -> Option<Certificate> {
+    let (pem, secret) = (
+        site.read(&chain.path, chain.span),
+        site.read(&key.path, key.span),
+    );
+    match Certificate::from_pem(&pem?, &Secret::new(secret?)) {
+        Ok(certificate) => Some(certificate),
+        Err(error) => {
+            let found = format!(
+                "`{}` with `{}`: {error}",
+                chain.path.display(),
+                key.path.display()
+            );
+            site.file_error(chain.span, found, "");
+            None
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! From a configuration to a generation that can serve: files are read, names resolved, rules compiled, tables built.
+//! All of it happens off to the side; nothing is changed before everything has succeeded.
+
+mod auth;
+mod file;
+mod listeners;
+mod routes;
+mod shipped;
+mod upstreams;
+mod waf;
+
+pub use upstreams::{ProbeKind, ProbePlan};
+
+use ::auth::{KeyFile, KeySetHandle, KeyStoreHandle};
+use balance::Upstream;
+use config::{Config, Diagnostic, Diagnostics, Kind, Loaded, Span};
+use proxy::{Admission, Generation, LineWriter};
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tls::Tickets;
+
+/// A key set that is fetched by URL.
+#[derive(Clone)]
+pub struct KeySource {
+    /// Where fetched keys are put.
+    pub keys: Arc<KeySetHandle>,
+    /// Where they come from.
+    pub url: String,
+}
+
+/// What one WAF policy amounts to.
+#[derive(Clone, Debug)]
+pub struct PolicyReport {
+    /// The policy's name.
+    pub name: String,
+    /// Rules in it.
+    pub rules: usize,
+    /// Of these, rules that detect something.
+    pub detection_rules: usize,
+}
+
+/// A generation and what belongs to it outside the data path.
+pub(crate) struct Built {
+    /// What the workers serve.
+    pub generation: Arc<Generation>,
+    /// Endpoints to probe.
+    pub probes: Vec<ProbePlan>,
+    /// Keys to fetch.
+    pub keys: Vec<KeySource>,
+    /// The WAF policies.
+    pub policies: Vec<PolicyReport>,
+    /// Files that the generation was made of: when one of them changes, it is time for another.
+    pub files: BTreeSet<PathBuf>,
+    /// What looks like a mistake.
+    pub warnings: Vec<Diagnostic>,
+    key_files: Vec<(Arc<KeyStoreHandle>, KeyFile)>,
+    memory: Memory,
+}
+
+/// What one generation hands on to the next.
+#[derive(Clone, Default)]
+pub(crate) struct Memory {
+    number: u64,
+    tickets: Option<Tickets>,
+    admissions: HashMap<SocketAddr, Arc<Admission>>,
+    upstreams: HashMap<String, Arc<Upstream>>,
+    key_sets: HashMap<String, Arc<KeySetHandle>>,
+    key_stores: HashMap<(String, PathBuf), Arc<KeyStoreHandle>>,
+    rules: HashMap<String, (u64, Arc<::waf::RuleSet>)>,
+    audit_logs: HashMap<PathBuf, Arc<LineWriter>>,
+}
+
+impl Memory {
+    /// The audit logs that are open, to be opened again after a rotation.
+    pub(crate) fn audit_logs(&self) -> impl Iterator<Item = &LineWriter> {
+        self.audit_logs.values().map(Arc::as_ref)
+    }
+}
+
+impl Built {
+    /// Lets the keys that were read count. Handles outlive generations, so this waits until the generation is sure.
+    pub(crate) fn install_keys(&mut self) {
+        for (store, file) in self.key_files.drain(..) {
+            store.install(&file);
+        }
+    }
+
+    /// What the next generation is built with.
+    #[must_use]
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+}
+
+/// What is being built, and what was found wrong on the way.
+struct Site<'c> {
+    config: &'c Config,
+    before: &'c Memory,
+    after: Memory,
+    files: BTreeSet<PathBuf>,
+    findings: Vec<Diagnostic>,
+    key_files: Vec<(Arc<KeyStoreHandle>, KeyFile)>,
+    /// Whether logs are opened: a mere check leaves no files behind.
+    dry: bool,
+}
+
+impl Site<'_> {
+    fn error(&mut self, span: Span, found: impl Into<String>, remedy: impl Into<String>) {
+        self.findings
+            .push(Diagnostic::error(Kind::BadValue, span, found).remedy(remedy));
+    }
+
+    fn file_error(&mut self, span: Span, found: impl Into<String>, remedy: impl Into<String>) {
+        self.findings
+            .push(Diagnostic::error(Kind::File, span, found).remedy(remedy));
+    }
+
+    fn warning(&mut self, span: Span, found: impl Into<String>, remedy: impl Into<String>) {
+        self.findings
+            .push(Diagnostic::warning(Kind::File, span, found).remedy(remedy));
+    }
+}
+
+/// Builds a generation. `before` is what the last one handed on; the first one gets a default.
+///
+/// Blocks: it reads files, resolves names and compiles rules. With `dry`, nothing is opened for writing.
+///
+/// # Errors
+/// Everything that is wrong, each with its place in the configuration.
+pub(crate) fn build(loaded: &Loaded, before: &Memory, dry: bool) -> Result<Built, Diagnostics> {
+    let mut site = Site {
+        config: &loaded.config,
+        before,
+        after: Memory {
+            number: before.number + 1,
+            ..Memory::default()
+        },
+        files: BTreeSet::new(),
+        findings: Vec::new(),
+        key_files: Vec::new(),
+        dry,
+    };
+    let listeners = listeners::build(&mut site);
+    let (upstreams, probes) = upstreams::build(&mut site);
+    let (policies, reports) = waf::build(&mut site);
+    let (methods, keys) = auth::build(&mut site);
+    let routes = routes::build(&mut site, &policies, &methods);
+    let has_errors = site
+        .findings
+        .iter()
+        .any(|finding| finding.severity == config::Severity::Error);
+    match (routes, has_errors) {
+        (Some((table, routes)), false) => Ok(Built {
+            generation: Arc::new(Generation {
+                number: site.after.number,
+                listeners,
+                table,
+                routes,
+                upstreams,
+            }),
+            probes,
+            keys,
+            policies: reports,
+            files: site.files,
+            warnings: site.findings,
+            key_files: site.key_files,
+            memory: site.after,
+        }),
+        _ => Err(loaded.report(site.findings)),
+    }
+}

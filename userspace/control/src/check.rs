@@ -1,0 +1,67 @@
+//! A configuration looked at without starting anything.
+
+use crate::build::{self, Memory, PolicyReport};
+use config::{Config, Diagnostics, Io};
+use kernel::HostReport;
+use net::Driver;
+use std::path::Path;
+
+/// Where maps and links would be pinned, for a configuration that does not say.
+const PIN: &str = "/sys/fs/bpf/bascule";
+
+/// What a configuration amounts to on this host.
+pub struct CheckReport {
+    /// What looks like a mistake or a risk.
+    pub warnings: Diagnostics,
+    /// The routes in the order in which they are tried.
+    pub routes: Vec<String>,
+    /// The WAF policies.
+    pub policies: Vec<PolicyReport>,
+    /// What the host offers to the kernel path, for the interfaces that the configuration names.
+    pub kernel: HostReport,
+    /// The I/O driver that the workers get.
+    pub io: &'static str,
+    /// Why it is not the better one.
+    pub io_reason: Option<String>,
+}
+
+/// Reads a configuration, and everything that it names, as `run` would: certificates, rules, keys, names. Nothing is
+/// opened for writing, bound or attached.
+///
+/// # Errors
+/// Everything that is wrong, each with its place and what to do.
+pub fn check(path: &Path) -> Result<CheckReport, Diagnostics> {
+    let loaded = Config::load(path)?;
+    let built = build::build(&loaded, &Memory::default(), true)?;
+    let mut warnings = built.warnings;
+    warnings.extend(loaded.warnings.iter().cloned());
+    let config = &loaded.config;
+    let interfaces = config.kernel.iter().flat_map(|kernel| &kernel.interfaces);
+    let interfaces: Vec<String> = interfaces.map(|name| name.value.clone()).collect();
+    let pin = config
+        .kernel
+        .as_ref()
+        .map_or(Path::new(PIN), |kernel| &kernel.pin.0);
+    let kernel = HostReport::probe(&interfaces, pin);
+    let (io, io_reason) = match (config.io, net::Uring::probe()) {
+        (Io::Epoll, _) => (
+            net::Epoll::NAME,
+            Some("the configuration asks for it".to_owned()),
+        ),
+        (_, Ok(())) => (net::Uring::NAME, None),
+        (_, Err(error)) => (net::Epoll::NAME, Some(error.to_string())),
+    };
+    Ok(CheckReport {
+        warnings: loaded.report(warnings),
+        routes: built
+            .generation
+            .table
+            .order()
+            .map(|ranked| ranked.to_string())
+            .collect(),
+        policies: built.policies,
+        kernel,
+        io,
+        io_reason,
+    })
+}

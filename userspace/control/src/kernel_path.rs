@@ -1,0 +1,132 @@
+//! The kernel side of bans: the gate where it can be attached, the list alone where it cannot.
+
+use config::{Kernel, KernelMode};
+use kernel::{BanLimits, Bans, Counters, FileBan, Gate, GateSpec, Mode, UsedMode};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The bans and, where this host allows it, the XDP gate that carries them out.
+pub(crate) struct KernelPath {
+    bans: Bans,
+    gate: Mutex<Outcome>,
+}
+
+/// What became of the gate.
+enum Outcome {
+    Attached(Gate),
+    /// Bans refuse connections at accept, for this reason.
+    UserSpace(String),
+}
+
+impl KernelPath {
+    /// Attaches the gate where the configuration asks for it. A host that does not let us serves all the same, with
+    /// bans in user space; the log and the status say why.
+    pub(crate) fn open(kernel: Option<&Kernel>) -> Result<Self, String> {
+        let bans = Bans::new(kernel.map(limits).unwrap_or_default());
+        let outcome = match kernel {
+            None => Outcome::UserSpace("`kernel` is not configured".to_owned()),
+            Some(kernel) => match Gate::attach(&spec(kernel), &bans) {
+                Ok(gate) => Outcome::Attached(gate),
+                Err(error) => {
+                    tracing::warn!(%error, "the XDP gate is not attached, bans work in user space");
+                    Outcome::UserSpace(error.to_string())
+                }
+            },
+        };
+        let path = Self {
+            bans,
+            gate: Mutex::new(outcome),
+        };
+        path.load_files(kernel)?;
+        Ok(path)
+    }
+
+    pub(crate) fn bans(&self) -> &Bans {
+        &self.bans
+    }
+
+    pub(crate) fn counters(&self) -> Option<Counters> {
+        match &*self.lock() {
+            Outcome::Attached(gate) => Some(gate.counters()),
+            Outcome::UserSpace(_) => None,
+        }
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        match &*self.lock() {
+            Outcome::UserSpace(reason) => format!("user space: {reason}"),
+            Outcome::Attached(gate) => {
+                let places: Vec<String> = gate
+                    .attachments()
+                    .iter()
+                    .map(|place| {
+                        let mode = match place.mode {
+                            UsedMode::Driver => "driver",
+                            UsedMode::Generic => "generic",
+                        };
+                        format!("{} ({mode})", place.interface)
+                    })
+                    .collect();
+                format!("xdp on {}", places.join(", "))
+            }
+        }
+    }
+
+    /// Takes over interfaces and ban files of a new configuration.
+    pub(crate) fn follow(&self, kernel: Option<&Kernel>) -> Result<(), String> {
+        // Files first: they are what is most likely to be wrong, and nothing has changed then.
+        self.load_files(kernel)?;
+        if let (Outcome::Attached(gate), Some(kernel)) = (&mut *self.lock(), kernel) {
+            let spec = spec(kernel);
+            gate.set_interfaces(&spec.interfaces, spec.mode)
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn load_files(&self, kernel: Option<&Kernel>) -> Result<(), String> {
+        let files = kernel.iter().flat_map(|kernel| &kernel.bans.files);
+        let mut bans: Vec<FileBan> = Vec::new();
+        for path in files.flat_map(|files| &files.found) {
+            bans.extend(kernel::read_ban_file(path).map_err(|error| error.to_string())?);
+        }
+        let change = self
+            .bans
+            .replace_file_bans(&bans)
+            .map_err(|error| error.to_string())?;
+        if change.added + change.removed > 0 {
+            tracing::info!(
+                added = change.added,
+                removed = change.removed,
+                "ban files loaded"
+            );
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Outcome> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn limits(kernel: &Kernel) -> BanLimits {
+    BanLimits {
+        addresses: kernel.bans.limit_addresses,
+        prefixes: kernel.bans.limit_prefixes,
+    }
+}
+
+fn spec(kernel: &Kernel) -> GateSpec {
+    GateSpec {
+        interfaces: kernel
+            .interfaces
+            .iter()
+            .map(|interface| interface.value.clone())
+            .collect(),
+        mode: match kernel.mode {
+            KernelMode::Auto => Mode::Auto,
+            KernelMode::Driver => Mode::Driver,
+            KernelMode::Generic => Mode::Generic,
+        },
+        pin_dir: kernel.pin.0.clone(),
+    }
+}

@@ -1,0 +1,29 @@
+//! The control plane: everything that is not on the path of a request.
+//!
+//! `supervisor` is the process as a whole, `build` makes a generation of a configuration, `watch` says when it is time
+//! for another one, `kernel_path` has the XDP gate, `probes` and `keys` keep endpoints' health and key sets up to date,
+//! `admin` serves the API that `client` speaks to.
+#![forbid(unsafe_code)]
+
+mod access_log;
+pub mod admin;
+mod build;
+mod check;
+pub mod client;
+mod error;
+mod kernel_path;
+pub mod key_store;
+mod keys;
+mod listening;
+mod probes;
+mod random;
+mod supervisor;
+#[cfg(test)]
+mod testing;
+mod watch;
+
+pub use build::{KeySource, PolicyReport, ProbeKind, ProbePlan};
+pub use check::{CheckReport, check};
+pub use error::StartError;
+pub use kernel::{HostReport, InterfaceReport, KernelPath};
+pub use supervisor::{Reloaded, StartOptions, State, Supervisor, run};
