@@ -1,0 +1,213 @@
+//! What can be typed.
+
+use crate::duration;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The configuration that is used where none is named.
+const DEFAULT_CONFIG: &str = "/etc/bascule/bascule.yaml";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  it failed; the message says why
+  2  wrong usage
+  3  the configuration is invalid
+  4  no bascule is running where it was looked for";
+
+const SMALLEST: &str = "\
+The smallest configuration that is of use:
+
+  listeners: [{ address: 0.0.0.0:8080 }]
+  routes:    [{ path: /, upstream: app }]
+  upstreams: { app: { endpoints: [127.0.0.1:9001, 127.0.0.1:9002] } }
+
+Exit codes: 0 valid, 3 invalid; warnings do not count.";
+
+/// Load balancer, web application firewall and API gate for Linux hosts.
+#[derive(Debug, Parser)]
+#[command(name = "bascule", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve until SIGTERM, then finish what is under way and end.
+    ///
+    /// SIGHUP puts the configuration in force again and opens log files again, SIGUSR1 opens log files again. A changed
+    /// file is noticed by itself.
+    #[command(
+        after_help = "Environment:\n  BASCULE_LOG  what is logged, in the place of `log.level`: `debug`, `info,proxy=debug`"
+    )]
+    Run(Run),
+    /// Check a configuration and everything that it names, and say what this host makes of it.
+    #[command(after_help = SMALLEST)]
+    Check(ConfigFile),
+    /// Put the configuration in force again: as a whole, or not at all.
+    Reload(Place),
+    /// Show what the running instance does: endpoints, bans, the kernel path.
+    Status(Place),
+    /// Take no new connections, finish what is under way, end.
+    Drain(Drain),
+    /// Ban addresses and prefixes, on the running instance.
+    #[command(subcommand)]
+    Ban(Ban),
+    /// Make, list and revoke API keys. Works on the file; a running instance takes the change over by itself.
+    #[command(subcommand)]
+    Key(Key),
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
+    /// Print the version.
+    Version,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration file.
+    #[arg(long, short, env = "BASCULE_CONFIG", default_value = DEFAULT_CONFIG)]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// How workers do I/O, in the place of the configuration's `io`.
+    #[arg(long)]
+    pub(crate) io: Option<Io>,
+    /// How many workers there are, in the place of the configuration's `workers`.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(config::MAX_WORKERS)))]
+    pub(crate) workers: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Io {
+    /// io_uring where the kernel admits it, else epoll.
+    Auto,
+    /// io_uring, or do not start.
+    Uring,
+    /// epoll.
+    Epoll,
+}
+
+/// Where the running instance is.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// The admin socket of the running instance. Left out: the one that its configuration has.
+    #[arg(long, env = "BASCULE_SOCKET")]
+    pub(crate) socket: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drain {
+    /// Wait until it has ended.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ban {
+    /// Ban an address or a prefix; one that is banned already gets the new time and reason.
+    Add {
+        /// 203.0.113.7, 203.0.113.0/24, 2001:db8::/32
+        target: String,
+        /// How long: 90s, 10m, 1h, 7d. Left out: without end.
+        #[arg(long, value_parser = duration::parse)]
+        ttl: Option<Duration>,
+        /// Why, for lists and logs; 40 bytes are kept.
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Lift a ban.
+    Del {
+        /// The address or prefix as it was banned.
+        target: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show every ban in force.
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Lift every ban, without asking. Bans from files stay.
+    Flush {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make a key and print it. It is shown this once: the store keeps its hash alone.
+    Create {
+        #[command(flatten)]
+        store: Store,
+        /// Who will hold it.
+        #[arg(long)]
+        consumer: String,
+        /// A name for the key. Left out: one is made up.
+        #[arg(long)]
+        id: Option<String>,
+        /// What it may be used for; can be given several times.
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// How long it is good: 30d. Left out: for ever.
+        #[arg(long, value_parser = duration::parse)]
+        ttl: Option<Duration>,
+        /// What the keys of a new store begin with, so that people and secret scanners recognise them; `bsc` where it is
+        /// left out.
+        #[arg(long)]
+        prefix: Option<String>,
+    },
+    /// Show the keys of a store: never the keys themselves.
+    List {
+        #[command(flatten)]
+        store: Store,
+    },
+    /// Revoke a key for ever.
+    Revoke {
+        #[command(flatten)]
+        store: Store,
+        /// The name of the key, as `bascule key list` shows it.
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Store {
+    /// The file, as `store` names it in the configuration.
+    #[arg(long)]
+    pub(crate) store: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_has_the_smallest_configuration_that_ships() {
+        let shipped = include_str!("../../config/examples/smallest.yaml");
+        for line in shipped.lines() {
+            assert!(SMALLEST.contains(line), "{line}");
+        }
+    }
+}

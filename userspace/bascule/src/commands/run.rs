@@ -1,0 +1,24 @@
+//! `bascule run`
+
+use crate::arguments::{Io, Run};
+use crate::failure::Failure;
+use crate::logging;
+use config::Config;
+use control::StartOptions;
+
+pub(super) fn run(run: &Run) -> Result<(), Failure> {
+    // Read here for the log alone, so that everything after this is logged as the operator wants it.
+    let loaded = Config::load(&run.file.config).map_err(Failure::Config)?;
+    logging::begin(&loaded.config.log)?;
+    drop(loaded);
+    control::run(&StartOptions {
+        config: run.file.config.clone(),
+        io: run.io.map(|io| match io {
+            Io::Auto => config::Io::Auto,
+            Io::Uring => config::Io::Uring,
+            Io::Epoll => config::Io::Epoll,
+        }),
+        workers: run.workers.map(usize::from),
+    })?;
+    Ok(())
+}

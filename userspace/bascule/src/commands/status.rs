@@ -1,0 +1,111 @@
+//! `bascule status`
+
+use crate::arguments::Place;
+use crate::duration;
+use crate::failure::Failure;
+use crate::instance;
+use crate::output::{Output, table};
+use control::admin::{EndpointStatus, Status};
+
+pub(super) fn status(place: &Place, output: &Output) -> Result<(), Failure> {
+    let status = instance::client(place).status()?;
+    output.result(&status, || as_text(&status))
+}
+
+fn as_text(status: &Status) -> String {
+    let ready = if status.ready { "ready" } else { "not ready" };
+    let mut text = format!(
+        "bascule {}: {}, {ready}, pid {}, up {}\n",
+        status.version,
+        status.state.name(),
+        status.pid,
+        duration::show(status.uptime_seconds),
+    );
+    let mut line = |name: &str, value: String| text.push_str(&format!("{name:12} {value}\n"));
+    line(
+        "config",
+        format!("{}, generation {}", status.config, status.generation),
+    );
+    line("workers", format!("{} on {}", status.workers, status.io));
+    line("kernel path", status.kernel_path.clone());
+    line("bans", status.bans.to_string());
+    for listener in &status.listeners {
+        let tls = if listener.tls { ", TLS" } else { "" };
+        line(
+            "listener",
+            format!("{} on {}{tls}", listener.name, listener.address),
+        );
+    }
+    line("routes", status.routes.to_string());
+    for policy in &status.waf {
+        line(
+            "waf",
+            format!(
+                "{}: {} rules, {} of them detect",
+                policy.name, policy.rules, policy.detection_rules
+            ),
+        );
+    }
+    if !status.upstreams.is_empty() {
+        text.push('\n');
+        text.push_str(&endpoints(status));
+    }
+    let seen: Vec<[String; 3]> = status
+        .packets
+        .iter()
+        .filter(|one| one.packets > 0)
+        .map(|one| {
+            [
+                one.reason.clone(),
+                one.packets.to_string(),
+                one.bytes.to_string(),
+            ]
+        })
+        .collect();
+    if !seen.is_empty() {
+        text.push('\n');
+        text.push_str(&table(["XDP", "PACKETS", "BYTES"], &seen));
+    }
+    text
+}
+
+fn endpoints(status: &Status) -> String {
+    let mut rows = Vec::new();
+    for upstream in &status.upstreams {
+        for one in &upstream.endpoints {
+            rows.push([
+                upstream.name.clone(),
+                upstream.balance.clone(),
+                one.address.clone(),
+                state(one),
+                one.weight.to_string(),
+                one.in_flight.to_string(),
+                format!("{}.{:03} ms", one.latency_us / 1000, one.latency_us % 1000),
+                one.requests.to_string(),
+                one.failures.to_string(),
+            ]);
+        }
+    }
+    let headings = [
+        "UPSTREAM",
+        "BALANCE",
+        "ENDPOINT",
+        "STATE",
+        "WEIGHT",
+        "IN FLIGHT",
+        "LATENCY",
+        "REQUESTS",
+        "FAILURES",
+    ];
+    table(headings, &rows)
+}
+
+fn state(endpoint: &EndpointStatus) -> String {
+    match endpoint.ejected_for_ms {
+        _ if !endpoint.healthy => "down".to_owned(),
+        _ if endpoint.draining => "draining".to_owned(),
+        Some(0) => "on trial".to_owned(),
+        Some(ms) => format!("ejected {}", duration::show(ms.div_ceil(1000))),
+        None => "up".to_owned(),
+    }
+}
