@@ -1,0 +1,205 @@
+//! A configuration as an operator writes it, with the addresses of a test put in.
+
+use crate::bascule::Bascule;
+use crate::io::Io;
+use crate::port::Port;
+use crate::program::{self, Finished};
+use crate::wait::within;
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// What stands before every configuration, where it does not say it itself.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("admin", "admin: { socket: admin.sock, address: $admin }\n"),
+    ("log", "log: { level: debug, access: access.json }\n"),
+    ("listeners", "listeners: [{ name: web, address: $web }]\n"),
+];
+
+/// What is to be started.
+pub struct Setup {
+    pub(crate) folder: TempDir,
+    pub(crate) places: Places,
+    pub(crate) io: Io,
+    workers: usize,
+    environment: Vec<(String, String)>,
+}
+
+/// The addresses that `$name` in a configuration stands for.
+#[derive(Default)]
+pub(crate) struct Places {
+    addresses: BTreeMap<String, SocketAddr>,
+    ports: Vec<Port>,
+}
+
+/// A program that did not start.
+pub type Refused = Finished;
+
+impl Places {
+    pub(crate) fn address(&self, name: &str) -> Option<SocketAddr> {
+        self.addresses.get(name).copied()
+    }
+
+    fn find_or_reserve(&mut self, name: &str) -> SocketAddr {
+        if let Some(address) = self.address(name) {
+            return address;
+        }
+        let port = Port::reserve();
+        let address = port.address();
+        self.ports.push(port);
+        self.addresses.insert(name.to_owned(), address);
+        address
+    }
+
+    /// Puts addresses in the place of `$name`; a name that stands for nothing gets a free port.
+    pub(crate) fn fill(&mut self, text: &str) -> String {
+        let mut pieces = text.split('$');
+        let mut filled = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let end = piece.find(|c| !is_name(c)).unwrap_or(piece.len());
+            let (name, rest) = piece.split_at(end);
+            filled.push_str(&self.find_or_reserve(name).to_string());
+            filled.push_str(rest);
+        }
+        filled
+    }
+}
+
+impl Setup {
+    /// An empty folder for a configuration and its files.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::Builder::new()
+                .prefix("bascule-test-")
+                .tempdir()
+                .unwrap(),
+            places: Places::default(),
+            io: Io::Epoll,
+            workers: 2,
+            environment: Vec::new(),
+        }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The I/O driver; epoll where it is not said.
+    #[must_use]
+    pub fn io(self, io: Io) -> Self {
+        Self { io, ..self }
+    }
+
+    /// The number of workers; two where it is not said.
+    #[must_use]
+    pub fn workers(self, workers: usize) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// An address that `$name` stands for.
+    #[must_use]
+    pub fn with(mut self, name: &str, address: SocketAddr) -> Self {
+        self.places.addresses.insert(name.to_owned(), address);
+        self
+    }
+
+    /// A file beside the configuration.
+    #[must_use]
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        fs::write(self.folder().join(name), content).unwrap();
+        self
+    }
+
+    /// A variable of the environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Writes the configuration; blocks that it does not have are filled in.
+    pub(crate) fn write(&mut self, yaml: &str) {
+        let text = complete(yaml);
+        let text = self.places.fill(&text);
+        fs::write(self.folder().join("bascule.yaml"), text).unwrap();
+    }
+
+    /// Starts the program and waits until it serves.
+    #[track_caller]
+    #[must_use]
+    pub fn start(mut self, yaml: &str) -> Bascule {
+        self.write(yaml);
+        let child = self.command().spawn().expect("the program can be started");
+        Bascule::wait_until_ready(child, self)
+    }
+
+    /// Starts the program, which must refuse the configuration.
+    #[track_caller]
+    #[must_use]
+    pub fn refused(mut self, yaml: &str) -> Refused {
+        self.write(yaml);
+        let mut child = self.command().spawn().expect("the program can be started");
+        let status = within(Duration::from_secs(30), || child.try_wait().unwrap());
+        if status.is_none() {
+            child.kill().unwrap();
+        }
+        let stderr = fs::read_to_string(self.folder().join("stderr.log")).unwrap_or_default();
+        let stdout = fs::read_to_string(self.folder().join("stdout.log")).unwrap_or_default();
+        let status = status.unwrap_or_else(|| panic!("it was not refused:\n{yaml}\n{stderr}"));
+        Refused {
+            code: status.code(),
+            stdout,
+            stderr,
+        }
+    }
+
+    fn command(&self) -> Command {
+        let file = |name: &str| fs::File::create(self.folder().join(name)).unwrap();
+        let mut command = Command::new(program::path());
+        command
+            .args(["run", "--config", "bascule.yaml", "--io", self.io.name()])
+            .args(["--workers", &self.workers.to_string()])
+            .current_dir(self.folder())
+            .envs(self.environment.iter().cloned())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(file("stdout.log"))
+            .stderr(file("stderr.log"));
+        command
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Adds the blocks that a configuration leaves out, and takes away the indentation that it has in a test.
+pub(crate) fn complete(yaml: &str) -> String {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let lines = yaml.lines().filter(|line| !line.trim().is_empty());
+    let common = lines.clone().map(indent).min().unwrap_or(0);
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&line[common..]);
+        text.push('\n');
+    }
+    for (key, block) in DEFAULTS {
+        let has = text
+            .lines()
+            .any(|line| line.starts_with(&format!("{key}:")));
+        if !has {
+            text.push_str(block);
+        }
+    }
+    text
+}
