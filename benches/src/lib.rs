@@ -1,0 +1,2 @@
+//! Benchmarks: in process and beside peers.
+#![forbid(unsafe_code)]
