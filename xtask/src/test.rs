@@ -1,0 +1,27 @@
+//! `cargo xtask test`: every test there is.
+
+use crate::failure::Outcome;
+use crate::{build, ebpf, run, setup, tree};
+
+/// Builds what the tests drive, runs documentation tests, then all others. Arguments go to the test runner, whose
+/// closing lines are the last thing printed.
+pub(crate) fn task(arguments: &[String]) -> Outcome {
+    setup::for_test()?;
+    let kernel_path = ebpf::build_if_possible()?;
+    build::binary(&[])?;
+    let documentation = run::run(run::cargo().args(["test", "--workspace", "--doc", "--quiet"]));
+    if let ebpf::Build::Skipped(why) = kernel_path {
+        println!("tests of the kernel path are skipped: {why}");
+    }
+    let mut runner = run::cargo();
+    if run::succeeds(run::cargo().args(["nextest", "--version"])) {
+        runner.args(["nextest", "run", "--no-fail-fast"]);
+    } else {
+        runner.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]);
+    }
+    runner.arg("--workspace").args(arguments);
+    // End-to-end tests start the program under this name.
+    runner.env("BASCULE_BIN", tree::profile("debug").join("bascule"));
+    run::run(&mut runner)?;
+    documentation
+}
