@@ -246,19 +246,3 @@ fn a_malformed_body_that_came_with_its_head_reaches_nobody() {
     }
     assert_eq!(origin.accepted(), 0);
 }
-
-#[test]
-#[ignore = "the program looks at a client that waits only when there is something to send to it"]
-fn a_client_that_leaves_while_it_waits_frees_the_endpoint() {
-    let origin = Origin::talk(|conversation| {
-        conversation.request()?;
-        let _ = conversation.wire.has_more();
-        Ok(())
-    });
-    let bascule = before(Io::Epoll, &origin);
-    let mut client = bascule.client();
-    client.send(request("GET", "/", &[], b""));
-    eventually("the endpoint has the request", || origin.count() == 1);
-    client.reset();
-    eventually("the endpoint is let go", || origin.open() == 0);
-}

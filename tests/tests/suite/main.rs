@@ -15,6 +15,7 @@ mod hostile;
 mod leaks;
 mod limits;
 mod messages;
+mod quiet;
 mod reload;
 mod resilience;
 mod routing;

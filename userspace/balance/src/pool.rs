@@ -226,6 +226,19 @@ impl<C> Pool<C> {
             .map_or(0, |slot| std::mem::take(&mut slot.idle).len())
     }
 
+    /// All idle connections, in the order in which [`Pool::retain_idle`] asks about them.
+    pub fn idle_connections(&self) -> impl Iterator<Item = &C> {
+        let slots = self.endpoints.values();
+        slots.flat_map(|slot| slot.idle.iter().map(|idle| &idle.connection.connection))
+    }
+
+    /// Closes the idle connections that `keep` does not want.
+    pub fn retain_idle(&mut self, mut keep: impl FnMut(&C) -> bool) {
+        for slot in self.endpoints.values_mut() {
+            slot.idle.retain(|idle| keep(&idle.connection.connection));
+        }
+    }
+
     /// Connections to an endpoint that are idle.
     #[must_use]
     pub fn idle(&self, endpoint: EndpointId) -> usize {

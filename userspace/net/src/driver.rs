@@ -95,6 +95,13 @@ pub trait Stream: 'static {
     /// The socket below, for [`crate::Deadlines`], addresses and options.
     fn socket(&self) -> &Rc<Socket>;
 
+    /// Whether nothing has come that nobody has received, and the peer has not closed: what a connection that is taken up
+    /// again has to be. A driver that is told of events answers from memory, so what comes this moment may go unnoticed;
+    /// [`Socket::has_ended`] is sure.
+    fn is_quiet(&self) -> bool {
+        !self.socket().has_ended()
+    }
+
     /// Shuts the socket down at once: a pending receive ends with an empty chunk, a pending send with an error.
     fn shutdown(&self, how: Shutdown) {
         self.socket().shutdown(how);

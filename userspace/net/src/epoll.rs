@@ -125,6 +125,16 @@ impl Stream for EpollStream {
         poll_fn(|cx| self.poll_send(cx, &mut parts)).await
     }
 
+    fn is_quiet(&self) -> bool {
+        let looked = self
+            .fd
+            .try_io(Interest::READABLE, |socket| match socket.has_ended() {
+                true => Ok(()),
+                false => Err(io::ErrorKind::WouldBlock.into()),
+            });
+        looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     fn socket(&self) -> &Rc<Socket> {
         self.fd.get_ref()
     }

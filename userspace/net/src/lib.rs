@@ -43,6 +43,7 @@ mod deadlines;
 mod driver;
 mod epoll;
 mod fair;
+mod hangup;
 mod listen;
 mod parts;
 mod pool;
@@ -60,6 +61,7 @@ pub use driver::{
     ConnectOptions, Driver, KeepAlive, ListenOptions, Listener, RecvHint, RuntimeOptions, Stream,
 };
 pub use epoll::{Epoll, EpollListener, EpollStream};
+pub use hangup::hung_up;
 pub use listen::{AcceptError, accept_error, open as open_listener};
 pub use parts::{Parts, Piece};
 pub use pool::{

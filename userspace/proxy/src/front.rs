@@ -113,7 +113,7 @@ impl<'c, S: Stream> Reader<'c, S> {
 
 /// Sends to the client.
 pub(crate) struct Writer<'c, S: Stream> {
-    io: &'c Io<S>,
+    pub(crate) io: &'c Io<S>,
     timer: Timer,
     timeouts: FrontTimeouts,
 }

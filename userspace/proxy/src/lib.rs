@@ -18,6 +18,7 @@ mod metrics;
 mod sockets;
 mod upstream;
 mod wait;
+mod waiting;
 mod worker;
 
 pub use admission::{Admission, AdmissionLimits, Admitted, Refused};

@@ -13,6 +13,7 @@ use std::collections::HashSet;
 use std::io;
 use std::net::Shutdown;
 use std::ops::Deref;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tls::Io;
 use types::Reason;
@@ -85,9 +86,19 @@ impl<S: Stream> Pools<S> {
         self.pool.borrow_mut().clear(plan.endpoint(index));
     }
 
-    /// Closes what has been idle for too long.
+    /// Closes what has been idle for too long and what the endpoint has closed.
     pub(crate) fn expire(&self, now: Instant) {
-        self.pool.borrow_mut().expire(now);
+        let mut pool = self.pool.borrow_mut();
+        pool.expire(now);
+        let sockets: Vec<_> = pool
+            .idle_connections()
+            .map(|backend| Rc::clone(backend.io.socket()))
+            .collect();
+        if sockets.is_empty() {
+            return;
+        }
+        let mut ended = net::hung_up(&sockets).into_iter();
+        pool.retain_idle(|_| !ended.next().unwrap_or_default());
     }
 
     /// Closes the connections to endpoints that a reload has taken away.

@@ -7,6 +7,7 @@ use crate::metrics::{Counts, ListenerCounts, Metrics};
 use crate::sockets::Sockets;
 use crate::upstream::Pools;
 use crate::wait::Wait;
+use crate::waiting::Waiting;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use net::{Clock, Deadlines, Driver, RuntimeOptions};
 use std::cell::{Cell, RefCell};
@@ -150,6 +151,7 @@ pub(crate) struct Worker<D: Driver> {
     pub(crate) deadlines: Deadlines<Wait>,
     pub(crate) log: RefCell<Rc<AccessLog>>,
     pub(crate) pools: Pools<D::Stream>,
+    pub(crate) waiting: Waiting,
     pub(crate) scratch: RefCell<waf::Scratch>,
     /// Transactions of the WAF that wait to be used again.
     #[expect(
@@ -179,6 +181,7 @@ impl<D: Driver> Worker<D> {
             index,
             log: RefCell::new(Rc::new(AccessLog::new(target))),
             pools: Pools::new(deadlines.clock().clone()),
+            waiting: Waiting::new(deadlines.clock().clone()),
             scratch: RefCell::default(),
             transactions: RefCell::default(),
             tokens: RefCell::new(auth::TokenCache::new(
@@ -225,6 +228,7 @@ impl<D: Driver> Worker<D> {
         self.view.borrow().counts.flush();
         self.log.borrow().flush();
         self.pools.expire(Instant::now());
+        self.waiting.look();
     }
 
     /// What a new generation means for what the worker keeps.

@@ -49,6 +49,13 @@ impl<S: Stream> Stream for Io<S> {
         }
     }
 
+    fn is_quiet(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_quiet(),
+            Self::Tls(stream) => stream.is_quiet(),
+        }
+    }
+
     fn socket(&self) -> &Rc<Socket> {
         match self {
             Self::Plain(stream) => stream.socket(),

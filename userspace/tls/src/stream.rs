@@ -249,6 +249,15 @@ impl<S: Stream> Stream for TlsStream<S> {
         Ok(())
     }
 
+    fn is_quiet(&self) -> bool {
+        let mut connection = self.connection.borrow_mut();
+        let nothing_ready = connection
+            .reader()
+            .fill_buf()
+            .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        nothing_ready && self.unread.borrow().is_empty() && self.inner.is_quiet()
+    }
+
     fn socket(&self) -> &Rc<Socket> {
         self.inner.socket()
     }

@@ -242,7 +242,8 @@ impl<D: Driver> Exchange<'_, D> {
             && self.request.view.head().method().is_idempotent()
     }
 
-    /// A kept connection to the endpoint. A request that must not be sent twice takes only one that is open for sure.
+    /// A kept connection to the endpoint, without bytes that nobody asked for: they would pass for the answer. A request
+    /// that must not be sent twice takes only one that is open for sure.
     fn kept_connection(
         &self,
         target: &Target<'_>,
@@ -251,7 +252,11 @@ impl<D: Driver> Exchange<'_, D> {
         let replayable = self.request.view.head().method().is_idempotent() && ends.body.is_read();
         loop {
             let backend = self.worker.pools.take(target.plan, target.index)?;
-            if replayable || !backend.io.socket().has_ended() {
+            let is_usable = match replayable {
+                true => backend.io.is_quiet(),
+                false => !backend.io.socket().has_ended(),
+            };
+            if is_usable {
                 return Some(backend);
             }
         }

@@ -46,9 +46,12 @@ impl<D: Driver> Exchange<'_, D> {
         inspection: &mut Inspection,
     ) -> Result<Relayed, Failure> {
         let mut head = backend.head.take();
-        let bytes = self
-            .await_answer(backend, target, &mut head, writer)
-            .await?;
+        let watch = self.worker.waiting.watch(writer.io, &backend.io);
+        let bytes = match self.await_answer(backend, target, &mut head, writer).await {
+            Err(_) if watch.has_left() => return Err(Failure::new(Reason::ClientClosed)),
+            answered => answered?,
+        };
+        drop(watch);
         let waited = sent.elapsed();
         self.record.stages.first_byte = waited;
         let counts = &self.view.counts.endpoints[target.route.upstream][target.index];
