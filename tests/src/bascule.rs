@@ -31,7 +31,7 @@ impl Bascule {
             if let Some(status) = bascule.child.try_wait().unwrap() {
                 panic!("the program ended at its start: {status}");
             }
-            // The address is bound before the configuration is built, and answers only then.
+            // It answers from the beginning, and says 503 until the configuration is built.
             let mut client = Client::try_connect(bascule.address("admin")).ok()?;
             client
                 .wire()

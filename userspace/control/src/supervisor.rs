@@ -1,7 +1,7 @@
 //! The process as a whole: start, reload, drain.
 
 use crate::access_log::{self, AccessLog};
-use crate::admin;
+use crate::admin::{self, Admin};
 use crate::build::{self, Built, Memory, PolicyReport};
 use crate::error::StartError;
 use crate::kernel_path::KernelPath;
@@ -111,14 +111,15 @@ pub fn run(options: &StartOptions) -> Result<(), StartError> {
     let admin = runtime
         .block_on(admin::bind(&options.config, &loaded.config.admin))
         .map_err(StartError::Admin)?;
+    let admin = admin.serve();
     let supervisor = Supervisor::start(options, loaded, read_at)?;
     runtime.block_on(supervise(&supervisor, admin));
     Ok(())
 }
 
 /// Serves the admin API, watches files and signals, and returns when the workers have drained.
-async fn supervise(supervisor: &Arc<Supervisor>, admin: admin::Bound) {
-    let admin = admin.serve(Arc::clone(supervisor));
+async fn supervise(supervisor: &Arc<Supervisor>, admin: Admin<Supervisor>) {
+    admin.speak_for(Arc::clone(supervisor));
     let watcher = tokio::spawn(watch::files(Arc::clone(supervisor)));
     let signals = tokio::spawn(watch::signals(Arc::clone(supervisor)));
     let sweeper = tokio::spawn(watch::bans(Arc::clone(supervisor)));

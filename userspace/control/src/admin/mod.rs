@@ -15,7 +15,7 @@
 //! | `POST /v1/bans/flush` | [`BanFlushed`] |
 //! | `POST /v1/logs/reopen` | 204 |
 //!
-//! The TCP address has the first three alone. Errors are problem+json (RFC 9457), see [`Problem`]. Who may open the
+//! The TCP address has the first three alone. While the process starts, all but `/healthz` are answered with 503. Errors are problem+json (RFC 9457), see [`Problem`]. Who may open the
 //! socket may do everything: its owner and root.
 
 mod answer;
@@ -36,5 +36,5 @@ pub use api::{
     Status, UpstreamStatus,
 };
 pub use server::AdminError;
-pub(crate) use server::{Bound, bind};
+pub(crate) use server::{Admin, bind};
 pub use socket::{SocketError, socket_path};

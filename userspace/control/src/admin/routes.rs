@@ -9,7 +9,7 @@ use crate::supervisor::Reloaded;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The largest body in bytes; a larger one is answered with 413.
@@ -28,7 +28,8 @@ pub(super) enum Scope {
 
 /// What all requests share.
 pub(super) struct Context<I> {
-    pub(super) instance: Arc<I>,
+    /// Empty while the process starts.
+    pub(super) instance: Arc<OnceLock<Arc<I>>>,
     pub(super) started: Instant,
 }
 
@@ -57,30 +58,35 @@ pub(super) async fn serve<I: Instance>(
     {
         return answer::method_not_allowed(allowed);
     }
+    if path == "/healthz" {
+        return answer::text(StatusCode::OK, "ok\n");
+    }
+    let Some(instance) = context.instance.get().cloned() else {
+        return starting(path);
+    };
     match (request.method(), path) {
-        (_, "/metrics") => metrics(&context),
-        (_, "/healthz") => answer::text(StatusCode::OK, "ok\n"),
-        (_, "/readyz") => ready(&*context.instance),
+        (_, "/metrics") => metrics(&*instance, context.started),
+        (_, "/readyz") => ready(&*instance),
         (_, "/v1/status") => {
-            let status = status::status(&*context.instance, context.started, Instant::now());
+            let status = status::status(&*instance, context.started, Instant::now());
             answer::json(StatusCode::OK, &status)
         }
-        (_, "/v1/reload") => reload(context.instance).await,
-        (_, "/v1/drain") => drain(&*context.instance),
+        (_, "/v1/reload") => reload(instance).await,
+        (_, "/v1/drain") => drain(&*instance),
         (_, "/v1/logs/reopen") => {
-            context.instance.reopen_logs();
+            instance.reopen_logs();
             answer::done()
         }
         (&Method::POST, "/v1/bans") => match body(request).await {
-            Ok(body) => blocking(move || bans::add(context.instance.bans(), &body)).await,
+            Ok(body) => blocking(move || bans::add(instance.bans(), &body)).await,
             Err(answer) => answer,
         },
         (&Method::DELETE, "/v1/bans") => {
             let query = request.uri().query().unwrap_or_default().to_owned();
-            blocking(move || bans::lift(context.instance.bans(), &query)).await
+            blocking(move || bans::lift(instance.bans(), &query)).await
         }
-        (_, "/v1/bans/flush") => blocking(move || bans::flush(context.instance.bans())).await,
-        _ => blocking(move || bans::list(context.instance.bans())).await,
+        (_, "/v1/bans/flush") => blocking(move || bans::flush(instance.bans())).await,
+        _ => blocking(move || bans::list(instance.bans())).await,
     }
 }
 
@@ -108,10 +114,20 @@ fn not_found(path: &str, scope: Scope) -> Answer {
     answer::problem(StatusCode::NOT_FOUND, detail)
 }
 
-fn metrics<I: Instance>(context: &Context<I>) -> Answer {
-    let instance = &*context.instance;
+/// The process reads its configuration and compiles rules.
+fn starting(path: &str) -> Answer {
+    match path {
+        "/readyz" => answer::text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        _ => answer::problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "bascule is starting; ask again when /readyz says ready",
+        ),
+    }
+}
+
+fn metrics(instance: &impl Instance, started: Instant) -> Answer {
     let now = Now {
-        status: status::status(instance, context.started, Instant::now()),
+        status: status::status(instance, started, Instant::now()),
         bans_refused: instance.bans().refused(),
         access_lines_dropped: instance.access_lines_dropped(),
     };

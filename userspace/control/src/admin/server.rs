@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -44,19 +44,27 @@ pub enum AdminError {
 }
 
 /// The API while it is served. Dropping it closes the socket and removes its file; answers under way are finished.
-pub(crate) struct Admin {
+pub(crate) struct Admin<I> {
+    instance: Arc<OnceLock<Arc<I>>>,
     accepting: Vec<AbortHandle>,
     _socket: AdminSocket,
 }
 
-impl Drop for Admin {
+impl<I> Admin<I> {
+    /// Answers for this instance from now on; until then probes are told that it starts. A second one is ignored.
+    pub(crate) fn speak_for(&self, instance: Arc<I>) {
+        let _ = self.instance.set(instance);
+    }
+}
+
+impl<I> Drop for Admin<I> {
     fn drop(&mut self) {
         self.accepting.iter().for_each(AbortHandle::abort);
     }
 }
 
-/// The sockets of the API, before anybody is answered: connections wait until [`Bound::serve`]. Whoever has bound them
-/// knows that no other process has this place, so it should happen before anything else of a start.
+/// The sockets of the API, before anybody is answered. Whoever has bound them knows that no other process has this
+/// place, so it should happen before anything else of a start.
 pub(crate) struct Bound {
     socket: AdminSocket,
     unix: UnixListener,
@@ -91,10 +99,11 @@ pub(super) async fn bind_to(
 }
 
 impl Bound {
-    /// Answers for this instance from now on.
-    pub(crate) fn serve<I: Instance>(self, instance: Arc<I>) -> Admin {
+    /// Answers from now on. Call it inside a runtime.
+    pub(crate) fn serve<I: Instance>(self) -> Admin<I> {
+        let instance = Arc::new(OnceLock::new());
         let context = Context {
-            instance,
+            instance: Arc::clone(&instance),
             started: Instant::now(),
         };
         let path = self.socket.path().display();
@@ -113,6 +122,7 @@ impl Bound {
         let task = accept(next, context, Scope::All);
         accepting.push(tokio::spawn(task).abort_handle());
         Admin {
+            instance,
             accepting,
             _socket: self.socket,
         }

@@ -152,7 +152,7 @@ struct Given {
     instance: Arc<Pretended>,
     client: Client,
     address: SocketAddr,
-    admin: Option<Admin>,
+    admin: Option<Admin<Pretended>>,
     runtime: tokio::runtime::Runtime,
     folder: TempDir,
 }
@@ -170,7 +170,8 @@ fn given() -> Given {
     let bound = runtime.block_on(bind_to(&socket, address)).unwrap();
     let address = bound.address().unwrap();
     let inside = runtime.enter();
-    let admin = bound.serve(Arc::clone(&instance));
+    let admin = bound.serve();
+    admin.speak_for(Arc::clone(&instance));
     drop(inside);
     Given {
         instance,

@@ -5,10 +5,12 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 impl Given {
-    fn serve_again(&self, socket: &Path) -> Result<Admin, AdminError> {
+    fn serve_again(&self, socket: &Path) -> Result<Admin<Pretended>, AdminError> {
         let bound = self.runtime.block_on(bind_to(socket, None))?;
         let _inside = self.runtime.enter();
-        Ok(bound.serve(Arc::clone(&self.instance)))
+        let admin = bound.serve();
+        admin.speak_for(Arc::clone(&self.instance));
+        Ok(admin)
     }
 }
 
@@ -66,6 +68,39 @@ fn an_end_removes_the_file_but_not_that_of_a_successor() {
         Err(ClientError::NotRunning { .. }) => {}
         other => panic!("{other:?}"),
     }
+}
+
+/// Rules may take seconds to compile: a probe that comes before is answered, not kept waiting.
+#[test]
+fn a_start_is_told_to_who_asks() {
+    let given = given();
+    let socket = given.folder.path().join("early.sock");
+    let bound = given.runtime.block_on(bind_to(&socket, None)).unwrap();
+    let inside = given.runtime.enter();
+    let admin = bound.serve();
+    drop(inside);
+    let early = Given {
+        client: Client::new(socket),
+        admin: None,
+        ..given
+    };
+    let ask = |path| {
+        early.raw(&format!(
+            "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        ))
+    };
+    assert!(ask("/healthz").starts_with("HTTP/1.1 200 "));
+    let answer = ask("/readyz");
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("starting\n"),
+        "{answer}"
+    );
+    assert!(ask("/metrics").starts_with("HTTP/1.1 503 "));
+    let error = early.client.status().unwrap_err().to_string();
+    assert!(error.contains("is starting"), "{error}");
+    admin.speak_for(Arc::clone(&early.instance));
+    assert!(ask("/readyz").starts_with("HTTP/1.1 200 "));
+    early.client.status().unwrap();
 }
 
 #[test]
