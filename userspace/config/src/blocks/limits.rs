@@ -24,7 +24,8 @@ overridable! {
         /// Most connections of one client address at the same moment. One more is closed at once. An IPv6 client is
         /// counted by its /64.
         connections_per_client: u32 = 4_096, within 1..=10_000_000;
-        /// Most requests that wait on a connection while one is answered. More: the connection ends after that answer.
+        /// Most requests in a row that a client may send on a connection without waiting for the answer before. One more
+        /// is answered, and the connection ends.
         pipelined_requests: u16 = 16, within 1..=1024;
         /// Most requests on a connection; the answer to the last one says `Connection: close`.
         requests_per_connection: u32 = 100_000, within 1..=100_000_000;

@@ -308,7 +308,8 @@ optional_block! {
     pub struct Retries {
         /// How many more tries a request gets; 0 for none.
         attempts: u8 = 1, within 0..=5;
-        /// Largest share of the requests that may be second tries, so that retries cannot multiply an outage.
+        /// Largest share of the requests that may be second tries, so that retries cannot multiply an outage. A request of
+        /// which the first endpoint got nothing does not count: trying again costs no endpoint anything.
         budget: Percent = Percent::new(20), within Percent::new(0)..=Percent::new(100);
     }
 }
