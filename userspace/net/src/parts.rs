@@ -1,6 +1,6 @@
 //! What one send takes: a short list of pieces that leave in one system call.
 
-use crate::{Buffer, Chunk};
+use crate::{Buffer, Chunk, SMALL_BYTES};
 use smallvec::SmallVec;
 use std::io::IoSlice;
 use std::ops::Deref;
@@ -125,6 +125,20 @@ impl Parts {
         } else {
             self.pieces.drain(..sent);
         }
+    }
+
+    /// Makes one piece of several where they fit a small buffer: copying a head and a short body together costs less
+    /// than a system call with a list of pieces.
+    pub(crate) fn join_small(&mut self) {
+        let bytes = self.bytes();
+        if self.pieces.len() < 2 || bytes > SMALL_BYTES {
+            return;
+        }
+        let mut joined = Buffer::with_capacity(bytes);
+        for piece in self.pieces.drain(..) {
+            joined.extend_from_slice(&piece);
+        }
+        self.push(joined);
     }
 
     /// The piece that is all there is.

@@ -116,6 +116,7 @@ impl Socket {
     pub(crate) fn send_now(&self, parts: &mut Parts) -> io::Result<()> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         while !parts.is_empty() {
+            parts.join_small();
             let sent = match parts.only() {
                 Some(one) => rustix::net::send(&self.fd, one, flags)?,
                 None => rustix::net::sendmsg(

@@ -10,7 +10,6 @@ use prometheus::{
     HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, Result as PromResult,
 };
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::time::Duration;
 use types::Reason;
 
@@ -231,30 +230,40 @@ impl Drop for Counts {
 }
 
 /// Counters of a family with one open label, made when a value of the label first occurs.
+///
+/// A list, not a map: few values occur, one of them nearly always, and each hit brings its counter a place forward.
 struct ByLabel<K> {
-    cells: RefCell<HashMap<K, LocalIntCounter>>,
+    cells: RefCell<Vec<(K, LocalIntCounter)>>,
 }
 
-impl<K: std::hash::Hash + Eq + Copy> ByLabel<K> {
+impl<K: Eq> ByLabel<K> {
     fn new() -> Self {
         Self {
-            cells: RefCell::new(HashMap::new()),
+            cells: RefCell::default(),
         }
     }
 
     fn inc(&self, key: K, make: impl FnOnce() -> LocalIntCounter) {
-        self.cells
-            .borrow_mut()
-            .entry(key)
-            .or_insert_with(make)
-            .inc();
+        let mut cells = self.cells.borrow_mut();
+        match cells.iter().position(|(known, _)| *known == key) {
+            Some(0) => cells[0].1.inc(),
+            Some(place) => {
+                cells[place].1.inc();
+                cells.swap(place, place - 1);
+            }
+            None => {
+                let counter = make();
+                counter.inc();
+                cells.push((key, counter));
+            }
+        }
     }
 
     fn flush(&self) {
         self.cells
             .borrow()
-            .values()
-            .for_each(LocalIntCounter::flush);
+            .iter()
+            .for_each(|(_, counter)| counter.flush());
     }
 }
 

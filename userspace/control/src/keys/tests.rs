@@ -157,9 +157,9 @@ async fn hostile_answers_are_refused() {
 
 #[tokio::test]
 async fn servers_are_verified() {
-    let (acceptor, roots) = server_tls("localhost");
+    let (acceptor, roots) = server_tls("127.0.0.1");
     let server = Server::answers_tls(key_set("a"), acceptor).await;
-    let url = format!("https://localhost:{}/jwks", server.address.port());
+    let url = format!("https://{}/jwks", server.address);
     let error = Client::new().get(&url).await.expect_err("unknown issuer");
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
 

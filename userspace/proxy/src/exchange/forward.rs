@@ -95,10 +95,16 @@ pub(crate) struct Target<'t> {
 
 impl Target<'_> {
     /// Tells the balancer how the attempt ended.
-    pub(super) fn finish(&mut self, outcome: Outcome, latency: Duration) {
+    pub(super) fn finish(&mut self, outcome: Outcome, latency: Duration, now: Instant) {
         if let Some(picked) = self.picked.take() {
-            picked.finish(outcome, latency, Instant::now());
+            picked.finish(outcome, latency, now);
         }
+    }
+
+    /// Tells it that no answer came.
+    fn fail(&mut self, failure: &Failure, began: Instant) {
+        let now = Instant::now();
+        self.finish(Outcome::of(failure.reason), now - began, now);
     }
 }
 
@@ -210,13 +216,14 @@ impl<D: Driver> Exchange<'_, D> {
         ends: &mut Ends<'_, '_, '_, D::Stream>,
     ) -> Result<After, Failure> {
         if let Some(backend) = self.kept_connection(&target, ends) {
-            match self.converse(backend, &mut target, ends).await {
+            // Nothing has been waited for since the attempt began.
+            match self.converse(backend, began, &mut target, ends).await {
                 Err(failure) if self.may_go_again(&failure, ends) => {
                     // What has been kept beside it is likely to be closed as well.
                     self.worker.pools.clear(target.plan, target.index);
                 }
                 Err(failure) => {
-                    target.finish(Outcome::of(failure.reason), began.elapsed());
+                    target.fail(&failure, began);
                     return Err(failure);
                 }
                 answered => return answered,
@@ -226,11 +233,14 @@ impl<D: Driver> Exchange<'_, D> {
         let connected = upstream::connect(self.worker, &target, self.total).await;
         spent(&mut self.record.stages.connect, since);
         let outcome = match connected {
-            Ok(backend) => self.converse(backend, &mut target, ends).await,
+            Ok(backend) => {
+                self.converse(backend, Instant::now(), &mut target, ends)
+                    .await
+            }
             Err(failure) => Err(failure),
         };
         if let Err(failure) = &outcome {
-            target.finish(Outcome::of(failure.reason), began.elapsed());
+            target.fail(failure, began);
         }
         outcome
     }
@@ -262,10 +272,11 @@ impl<D: Driver> Exchange<'_, D> {
         }
     }
 
-    /// Sends the request and brings back the answer.
+    /// Sends the request and brings back the answer. `sent`: the time now.
     async fn converse(
         &mut self,
         backend: Pooled<Backend<D::Stream>>,
+        sent: Instant,
         target: &mut Target<'_>,
         ends: &mut Ends<'_, '_, '_, D::Stream>,
     ) -> Result<After, Failure> {
@@ -284,7 +295,6 @@ impl<D: Driver> Exchange<'_, D> {
             parts.push(gathered);
         }
         backend.arm(target.route.response_timeout, self.total);
-        let sent = Instant::now();
         if backend.io.send(parts).await.is_err() {
             return Err(no_answer(&backend, backend.lost()));
         }

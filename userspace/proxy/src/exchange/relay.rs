@@ -52,7 +52,8 @@ impl<D: Driver> Exchange<'_, D> {
             answered => answered?,
         };
         drop(watch);
-        let waited = sent.elapsed();
+        let answered = Instant::now();
+        let waited = answered - sent;
         self.record.stages.first_byte = waited;
         let counts = &self.view.counts.endpoints[target.route.upstream][target.index];
         counts.answered(head.status(), waited);
@@ -87,7 +88,9 @@ impl<D: Driver> Exchange<'_, D> {
         }
         self.record.bytes_out = download.decoder.received();
         self.record.end(head.status(), Reason::Served);
-        target.finish(target.plan.balancer.judge(head.status()), waited);
+        // The clock of the deadlines is at most a tick behind, and ahead after a long body.
+        let now = answered.max(self.worker.deadlines.clock().now());
+        target.finish(target.plan.balancer.judge(head.status()), waited, now);
         let keep_alive = self.keep_alive && download.framing != Framing::UntilClose;
         let reusable = head.keep_alive() && !download.ended_by_close;
         backend.head.set(head);
