@@ -57,7 +57,7 @@ fuzz_target!(|text: &[u8]| {
             peer: [192, 0, 2, 1].into(),
             peer_is_trusted: size.is_multiple_of(2),
             scheme: Scheme::Http,
-            request_id: "id",
+            request_id: b"id",
             pseudonym: "bascule",
             edits: &[],
         },

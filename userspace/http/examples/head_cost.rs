@@ -53,7 +53,7 @@ fn main() {
         peer: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 17)),
         peer_is_trusted: false,
         scheme: Scheme::Https,
-        request_id: "01890a5d-ac96-774b-bcce-b302099a8057",
+        request_id: b"01890a5d-ac96-774b-bcce-b302099a8057",
         pseudonym: "bascule",
         edits: &[],
     };

@@ -4,7 +4,7 @@ use crate::chars::{TOKEN, trim};
 use crate::field::{Fields, Known};
 use crate::method::Scheme;
 use std::io::Write;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The most hops that are followed back. Beyond, the last trusted one counts as the client: a longer chain is no
 /// deployment but an attempt to make us work.
@@ -109,20 +109,29 @@ fn node_address(node: &[u8]) -> Option<IpAddr> {
 /// Writes an address as X-Forwarded-For has it.
 pub(crate) fn put_address(out: &mut Vec<u8>, address: IpAddr) {
     match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            let mut digits = itoa::Buffer::new();
-            out.extend_from_slice(digits.format(a).as_bytes());
-            for octet in [b, c, d] {
-                out.push(b'.');
-                out.extend_from_slice(digits.format(octet).as_bytes());
-            }
-        }
+        IpAddr::V4(address) => put_v4(out, address),
         IpAddr::V6(address) => {
             // Writing to a Vec cannot fail.
             let _ = write!(out, "{address}");
         }
     }
+}
+
+/// By hand, because every request has one or two of them.
+fn put_v4(out: &mut Vec<u8>, address: Ipv4Addr) {
+    let mut text = [0; "255.255.255.255.".len()];
+    let mut end = 0;
+    for octet in address.octets() {
+        for (divisor, least) in [(100, 100), (10, 10), (1, 0)] {
+            if octet >= least {
+                text[end] = b'0' + octet / divisor % 10;
+                end += 1;
+            }
+        }
+        text[end] = b'.';
+        end += 1;
+    }
+    out.extend_from_slice(&text[..end - 1]);
 }
 
 /// Writes one element of Forwarded: `for=192.0.2.1;host=example.com;proto=https`. An IPv6 address and a host with a
@@ -145,4 +154,19 @@ pub(crate) fn put_element(out: &mut Vec<u8>, peer: IpAddr, host: &[u8], scheme: 
     }
     out.extend_from_slice(b";proto=");
     out.extend_from_slice(scheme.name().as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octets_are_written_without_leading_zeros() {
+        for octet in 0..=255 {
+            let address = Ipv4Addr::new(octet, 255 - octet, 0, octet / 2);
+            let mut out = Vec::new();
+            put_v4(&mut out, address);
+            assert_eq!(out, address.to_string().as_bytes());
+        }
+    }
 }

@@ -22,7 +22,7 @@ fn context() -> ForwardContext<'static> {
         peer: IpAddr::from([192, 0, 2, 7]),
         peer_is_trusted: false,
         scheme: Scheme::Https,
-        request_id: "our-id",
+        request_id: b"our-id",
         pseudonym: "bascule",
         edits: &[],
     }

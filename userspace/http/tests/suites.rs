@@ -121,7 +121,7 @@ fn put_head(out: &mut Vec<u8>, head: &RequestHead, buf: &[u8]) {
         peer: [192, 0, 2, 1].into(),
         peer_is_trusted: false,
         scheme: Scheme::Http,
-        request_id: "id",
+        request_id: b"id",
         pseudonym: "bascule",
         edits: &[],
     };

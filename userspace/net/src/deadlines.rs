@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
-/// How often slots are looked at. A deadline fires up to three ticks late, never early (unless the worker itself was held
+/// How often slots are looked at. A deadline fires up to four ticks late, never early (unless the worker itself was held
 /// up for longer than a tick when it was armed: then by as much).
 pub const TICK: Duration = Duration::from_millis(50);
 
@@ -26,6 +26,8 @@ pub struct Deadlines<K> {
 struct Shared<K> {
     clock: Clock,
     start: Instant,
+    /// Ticks that had begun at the last sweep.
+    tick: Cell<u32>,
     // In ticks since `start`, by index of slot. Apart from the rest, so that a sweep over 15,000 slots reads 60 KB.
     due: RefCell<Vec<Cell<u32>>>,
     slots: RefCell<Vec<Entry<K>>>,
@@ -46,6 +48,7 @@ impl<K: Copy + 'static> Deadlines<K> {
         Self {
             shared: Rc::new(Shared {
                 start: clock.now(),
+                tick: Cell::new(0),
                 clock,
                 due: RefCell::default(),
                 slots: RefCell::default(),
@@ -90,7 +93,8 @@ impl<K: Copy + 'static> Deadlines<K> {
     /// Moves the clock to `now` and shuts down the sockets whose deadline has passed.
     pub fn sweep(&self, now: Instant) {
         self.shared.clock.set(now);
-        let tick = self.shared.tick(now);
+        let tick = ticks(now.saturating_duration_since(self.shared.start));
+        self.shared.tick.set(tick);
         for (index, due) in self.shared.due.borrow().iter().enumerate() {
             if due.get() <= tick {
                 due.set(NEVER);
@@ -137,14 +141,12 @@ impl<K> Clone for Deadlines<K> {
     }
 }
 
-impl<K> Shared<K> {
-    /// Ticks that have begun since the start.
-    fn tick(&self, now: Instant) -> u32 {
-        let elapsed = now.saturating_duration_since(self.start);
-        // In 64 bits: this runs several times a request, and a division of 128 bits is a function call.
-        let parts = u64::from(elapsed.subsec_millis() / TICK.subsec_millis());
-        u32::try_from(elapsed.as_secs() * TICKS_A_SECOND + parts).unwrap_or(NEVER - 1)
-    }
+/// Whole ticks in a time.
+fn ticks(time: Duration) -> u32 {
+    // In 64 bits: this runs several times a request, and a division of 128 bits is a function call.
+    let parts = u64::from(time.subsec_millis() / TICK.subsec_millis());
+    let ticks = time.as_secs().saturating_mul(TICKS_A_SECOND) + parts;
+    u32::try_from(ticks).unwrap_or(NEVER - 1)
 }
 
 impl<K: Copy> Entry<K> {
@@ -173,9 +175,10 @@ impl<K: Copy> Slot<K> {
 
     /// Like [`Slot::arm`], and says what is shut down. `Shutdown::Both` also ends a pending send.
     pub fn arm_with(&self, kind: K, after: Duration, how: Shutdown) {
-        // The clock may be a tick late, and the tick that runs now has begun: one more keeps it from firing early.
-        let at = self.shared.clock.now() + after + TICK;
-        let due = self.shared.tick(at).saturating_add(1).min(NEVER - 1);
+        // The last sweep may be a tick ago, its tick had begun, and so has the last one of `after`: with one more for each
+        // it never fires early.
+        let due = self.shared.tick.get().saturating_add(ticks(after));
+        let due = due.saturating_add(3).min(NEVER - 1);
         self.shared.slots.borrow()[self.index]
             .armed
             .set(Some((kind, how)));

@@ -56,9 +56,12 @@ impl Timer {
 
     /// Gives the next step `patience`, or less when the request as a whole has less left.
     pub(crate) fn arm(&self, wait: Wait, patience: Duration, total: Option<Instant>) {
-        let left = total.map(|total| total.saturating_duration_since(self.clock.now()));
-        match left {
-            Some(left) if left < patience => self.slot.arm_with(Wait::Total, left, self.how),
+        let now = self.clock.now();
+        match total {
+            Some(total) if total < now + patience => {
+                let left = total.saturating_duration_since(now);
+                self.slot.arm_with(Wait::Total, left, self.how);
+            }
             _ => self.slot.arm_with(wait, patience, self.how),
         }
     }

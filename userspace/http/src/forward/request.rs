@@ -35,7 +35,7 @@ pub struct ForwardContext<'a> {
     /// How the client's connection came in.
     pub scheme: Scheme,
     /// The id of the request, unless a trusted proxy gave it one.
-    pub request_id: &'a str,
+    pub request_id: &'a [u8],
     /// Our name in Via.
     pub pseudonym: &'a str,
     /// Changes asked for, in order.
@@ -171,11 +171,7 @@ fn put_hops(out: &mut Vec<u8>, view: RequestView<'_>, context: &ForwardContext<'
     }
     if is_ours("X-Request-Id") {
         let id = trusted_request_id(view, context.peer_is_trusted);
-        put_field(
-            out,
-            b"X-Request-Id",
-            id.unwrap_or(context.request_id.as_bytes()),
-        );
+        put_field(out, b"X-Request-Id", id.unwrap_or(context.request_id));
     }
 }
 

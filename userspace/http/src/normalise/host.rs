@@ -5,7 +5,7 @@ use crate::chars::{REG_NAME, decimal};
 use crate::method::Scheme;
 use std::fmt;
 use std::io::Write;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 /// The longest host name in bytes (RFC 1035, 2.3.4); a longer one is refused.
 pub const HOST_BYTES_MAX: usize = 255;
@@ -50,24 +50,14 @@ impl fmt::Display for HostError {
 
 impl std::error::Error for HostError {}
 
-/// What a host is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostKind {
-    /// A name.
-    Name,
-    /// An IPv4 address in dotted form.
-    V4(Ipv4Addr),
-    /// An IPv6 address in brackets.
-    V6(Ipv6Addr),
-}
-
 /// A host and a port, cut and checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authority<'a> {
     /// The host as sent, without the port and without the dot at the end; an IPv6 address has its brackets.
     pub host: &'a [u8],
-    /// What it is.
-    pub kind: HostKind,
+    /// The address where it is an IPv6 address in brackets. Names and IPv4 addresses have one way to be written, but for
+    /// case, and are compared as they are.
+    pub ipv6: Option<Ipv6Addr>,
     /// The port; `None` if there is none, or an empty one.
     pub port: Option<u16>,
 }
@@ -79,7 +69,7 @@ impl<'a> Authority<'a> {
     /// Anything that RFC 3986 does not call a host, and of what it does: percent escapes, the comma, empty labels and
     /// IPvFuture, which two readers may take differently.
     pub fn parse(text: &'a [u8]) -> Result<Self, HostError> {
-        let (host, kind, rest) = if text.starts_with(b"[") {
+        let (host, ipv6, rest) = if text.starts_with(b"[") {
             let close = memchr::memchr(b']', text).ok_or(HostError::Ipv6)?;
             let inner = text.get(1..close).unwrap_or_default();
             let address = std::str::from_utf8(inner)
@@ -87,15 +77,10 @@ impl<'a> Authority<'a> {
                 .and_then(|inner| inner.parse().ok())
                 .ok_or(HostError::Ipv6)?;
             let (host, rest) = text.split_at(close + 1);
-            (host, HostKind::V6(address), rest)
+            (host, Some(address), rest)
         } else {
-            let end = memchr::memchr(b':', text).unwrap_or(text.len());
-            let (name, rest) = text.split_at(end);
-            if let Some(at) = first_bad_byte(name) {
-                return Err(HostError::Byte(at));
-            }
-            let host = name.strip_suffix(b".").unwrap_or(name);
-            (host, kind_of_name(host), rest)
+            let (name, rest) = text.split_at(end_of_name(text)?);
+            (name.strip_suffix(b".").unwrap_or(name), None, rest)
         };
         if host.is_empty() {
             return Err(HostError::Empty);
@@ -114,14 +99,14 @@ impl<'a> Authority<'a> {
             }
             _ => return Err(HostError::Byte(at)),
         };
-        Ok(Self { host, kind, port })
+        Ok(Self { host, ipv6, port })
     }
 
     /// Whether both name the same host and port, where `scheme` tells the port that may be left out.
     #[must_use]
     pub fn is_same(&self, other: &Authority<'_>, scheme: Scheme) -> bool {
-        let hosts = match (self.kind, other.kind) {
-            (HostKind::V6(a), HostKind::V6(b)) => a == b,
+        let hosts = match (self.ipv6, other.ipv6) {
+            (Some(a), Some(b)) => a == b,
             _ => self.host.eq_ignore_ascii_case(other.host),
         };
         let default = scheme.default_port();
@@ -131,7 +116,7 @@ impl<'a> Authority<'a> {
     /// The normal form of the host: lower case, no port, no dot at the end, IPv6 in brackets and in its shortest
     /// form (RFC 5952). `out` is written only if the input is not normal.
     pub fn normal(&self, out: &mut Vec<u8>) -> Normal<'a> {
-        if let HostKind::V6(address) = self.kind {
+        if let Some(address) = self.ipv6 {
             out.clear();
             // Writing to a Vec cannot fail.
             let _ = write!(out, "[{address}]");
@@ -151,22 +136,20 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// A byte that no host name has, or a dot that ends no label: `.a`, `a..b`.
-fn first_bad_byte(name: &[u8]) -> Option<usize> {
+/// Where a name ends: at a colon or with the text. No other byte may stand in it that no host name has, nor a dot that
+/// ends no label: `.a`, `a..b`.
+fn end_of_name(text: &[u8]) -> Result<usize, HostError> {
     let mut before = b'.';
-    name.iter().position(|&byte| {
-        let is_bad = !REG_NAME.has(byte) || (byte == b'.' && before == b'.');
-        before = byte;
-        is_bad
-    })
-}
-
-fn kind_of_name(name: &[u8]) -> HostKind {
-    std::str::from_utf8(name)
-        .ok()
-        .filter(|name| name.starts_with(|first: char| first.is_ascii_digit()))
-        .and_then(|name| name.parse().ok())
-        .map_or(HostKind::Name, HostKind::V4)
+    for (at, &byte) in text.iter().enumerate() {
+        match byte {
+            b':' => return Ok(at),
+            _ if !REG_NAME.has(byte) || (byte == b'.' && before == b'.') => {
+                return Err(HostError::Byte(at));
+            }
+            _ => before = byte,
+        }
+    }
+    Ok(text.len())
 }
 
 /// The normal form of `host[:port]`, as the router compares it; see [`Authority::normal`].

@@ -385,7 +385,7 @@ impl<D: Driver> Exchange<'_, D> {
             peer: self.peer.address.ip(),
             peer_is_trusted: self.peer.trusted,
             scheme: request.scheme,
-            request_id: self.record.own_id(),
+            request_id: &self.record.id,
             pseudonym: PSEUDONYM,
             edits: &edits,
         };

@@ -41,7 +41,7 @@ impl<D: Driver> Exchange<'_, D> {
             client,
             server: self.peer.plan.address,
             time: SystemTime::now(),
-            unique_id: std::str::from_utf8(self.record.id(&self.request)).unwrap_or_default(),
+            unique_id: std::str::from_utf8(self.record.known_as(&self.request)).unwrap_or_default(),
         };
         let rules = Arc::clone(&waf.rules);
         match self.worker.transactions.borrow_mut().pop() {

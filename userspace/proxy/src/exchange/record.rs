@@ -21,7 +21,8 @@ const RULES: usize = 16;
 /// What is known of a request so far.
 pub(super) struct Record {
     started: Instant,
-    id: [u8; ID_CHARACTERS],
+    /// The id that we gave it.
+    pub(super) id: [u8; ID_CHARACTERS],
     pub(super) status: u16,
     pub(super) reason: Reason,
     pub(super) detail: Cow<'static, str>,
@@ -83,11 +84,11 @@ impl Record {
     }
 
     /// The id that the request goes by, here and at the endpoint.
-    pub(super) fn id<'r>(&'r self, request: &Request<'r>) -> &'r [u8] {
+    pub(super) fn known_as<'r>(&'r self, request: &Request<'r>) -> &'r [u8] {
         request.given_id.unwrap_or(&self.id)
     }
 
-    /// The id that we gave it.
+    /// The id that we gave it, as text.
     pub(super) fn own_id(&self) -> &str {
         std::str::from_utf8(&self.id).unwrap_or_default()
     }
@@ -127,7 +128,7 @@ impl Record {
         let query = self.scrubbed_query.as_deref().or(request.view.query());
         Line {
             time: SystemTime::now() - self.stages.total,
-            request_id: self.id(request),
+            request_id: self.known_as(request),
             listener: &peer.plan.name,
             peer: peer.address,
             client: request.client,
@@ -165,14 +166,25 @@ pub(super) fn spent(stage: &mut Duration, since: Instant) {
     *stage += since.elapsed();
 }
 
-fn new_id<D: Driver>(worker: &Worker<D>) -> [u8; ID_CHARACTERS] {
+/// The two digits of each byte.
+const HEXADECIMAL: [[u8; 2]; 256] = {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
+fn new_id<D: Driver>(worker: &Worker<D>) -> [u8; ID_CHARACTERS] {
     let mut id = [0; ID_CHARACTERS];
-    for half in id.chunks_exact_mut(ID_CHARACTERS / 2) {
-        let mut random = worker.random.next();
-        for digit in half {
-            *digit = DIGITS[(random & 15) as usize];
-            random >>= 4;
+    let (halves, _) = id.as_chunks_mut::<{ ID_CHARACTERS / 2 }>();
+    for half in halves {
+        let (pairs, _) = half.as_chunks_mut::<2>();
+        for (pair, byte) in pairs.iter_mut().zip(worker.random.next().to_be_bytes()) {
+            *pair = HEXADECIMAL[usize::from(byte)];
         }
     }
     id
