@@ -66,10 +66,9 @@ impl<'a> Lexer<'a> {
                 None | Some('\n') => break,
                 Some(_) => {}
             }
-            let dataset = words
-                .first()
-                .is_some_and(|w| w.text().eq_ignore_ascii_case("SecDataset"));
-            match self.word(dataset) {
+            // The name of a dataset is a word like any other; what stands behind it may be lines.
+            let takes_lines = matches!(&words[..], [directive, _] if directive.text().eq_ignore_ascii_case("SecDataset"));
+            match self.word(takes_lines) {
                 Ok(word) => words.push(word),
                 Err((span, problem)) => {
                     problems.add(span, problem);
@@ -95,10 +94,10 @@ impl<'a> Lexer<'a> {
         })
     }
 
-    fn word(&mut self, dataset: bool) -> Result<Mapped, (Span, Problem)> {
+    fn word(&mut self, takes_lines: bool) -> Result<Mapped, (Span, Problem)> {
         match self.peek() {
             Some(quote @ ('"' | '\'')) => self.quoted(quote),
-            Some('`') if dataset => self.block(),
+            Some('`') if takes_lines => self.block(),
             _ => self.bare(),
         }
     }

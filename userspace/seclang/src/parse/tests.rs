@@ -413,6 +413,19 @@ fn a_backtick_in_a_word_is_no_line_of_a_dataset() {
 }
 
 #[test]
+fn the_name_of_a_dataset_is_one_word() {
+    let errors =
+        parse_str("test.conf", "SecDataset `\none\n two ` `\nx\n`\n").expect_err("no name");
+    assert!(
+        errors[0]
+            .to_string()
+            .contains("a name and lines between backticks"),
+        "{}",
+        errors[0]
+    );
+}
+
+#[test]
 fn places_are_of_the_file_and_not_of_the_joined_line() {
     let text = "# é\nSecRule ARGS \"@rx \\\"x\" \\\n    \"id:7,\\\n    msg:'m'\"\n";
     let document = parse(text);
