@@ -116,6 +116,21 @@ fn a_reload_by_hand_is_not_done_again_by_itself() {
 }
 
 #[test]
+fn what_waits_for_the_next_start_is_named() {
+    let origins = three();
+    let mut bascule = setup(Io::Epoll, &origins).start(bascule_yaml());
+    bascule.reload(&format!(
+        "{}log: {{ level: warn, format: json }}\n",
+        bascule_yaml()
+    ));
+    for key in ["log.level", "log.format"] {
+        let words = format!("`{key}` changed, which takes effect at the next start");
+        eventually("the log says so", || bascule.log().contains(&words));
+    }
+    assert!(!bascule.log().contains("`workers` changed"));
+}
+
+#[test]
 fn a_bad_configuration_changes_nothing_and_is_reported() {
     let origins = three();
     let mut bascule = setup(Io::Epoll, &origins).start(VARIANTS[1]);

@@ -461,12 +461,13 @@ fn report(warnings: &Diagnostics) {
 fn warnings(loaded: &Loaded, built: &mut Built, old: &Config) -> Vec<Diagnostic> {
     let mut warnings = std::mem::take(&mut built.warnings);
     let (old, new) = (old.json(), loaded.config.json());
-    for key in ["workers", "io", "admin"]
-        .into_iter()
-        .filter(|key| old.get(key) != new.get(key))
-    {
-        let found = format!("`{key}` changed, which takes effect at the next start");
-        warnings.push(Diagnostic::warning(Kind::Unused, config::Span::default(), found).at(key));
+    for key in ["workers", "io", "admin", "log.level", "log.format"] {
+        let place = format!("/{}", key.replace('.', "/"));
+        if old.pointer(&place) != new.pointer(&place) {
+            let found = format!("`{key}` changed, which takes effect at the next start");
+            warnings
+                .push(Diagnostic::warning(Kind::Unused, config::Span::default(), found).at(key));
+        }
     }
     warnings.extend(loaded.warnings.iter().cloned());
     warnings
