@@ -16,6 +16,9 @@ pub(crate) fn task(arguments: &[String]) -> Outcome {
     let mut runner = run::cargo();
     if run::succeeds(run::cargo().args(["nextest", "--version"])) {
         runner.args(["nextest", "run", "--no-fail-fast"]);
+        runner
+            .arg("--config-file")
+            .arg(tree::root().join("xtask/nextest.toml"));
     } else {
         runner.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]);
     }

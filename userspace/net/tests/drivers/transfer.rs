@@ -206,6 +206,17 @@ pub(crate) fn one_busy_connection_lets_the_others_work<D: Driver>() {
         assert!(took < Duration::from_secs(2), "20 pings took {took:?}");
         reading.abort();
         assert!(reading.await.unwrap_err().is_cancelled());
+        // On a ring the connection closes once its poll has completed: the worker has to go on for that.
+        let closed = async {
+            while !flood.is_finished() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(10), closed).await;
+        assert!(
+            in_time.is_ok(),
+            "the peer of a dropped connection can still send"
+        );
         assert!(flood.join().unwrap() > 0);
     });
 }
