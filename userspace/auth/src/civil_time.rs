@@ -1,6 +1,7 @@
 //! Seconds since 1970 and RFC 3339 in UTC, for the key file. The proleptic Gregorian calendar, no leap seconds.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use types::Civil;
 
 /// The first second of the year 10000: no time in a key file or a claim is as late.
 pub(crate) const YEAR_10000: u64 = 253_402_300_800;
@@ -24,22 +25,14 @@ pub(crate) fn from_unix(seconds: u64) -> SystemTime {
 /// Writes `2026-03-01T12:00:00Z`.
 pub(crate) fn format(seconds: u64) -> String {
     let seconds = seconds.min(YEAR_10000 - 1);
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Days are counted from 0000-03-01, so that the leap day is the last of its year.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
+    let Civil {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+    } = Civil::since_1970(seconds);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 

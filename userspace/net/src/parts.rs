@@ -186,3 +186,32 @@ impl IntoIterator for Parts {
         self.pieces.into_iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(parts: &Parts) -> Vec<usize> {
+        parts.iter().map(|piece| piece.len()).collect()
+    }
+
+    #[test]
+    fn small_pieces_become_one_and_large_ones_stay() {
+        let head = || Piece::from(b"head ");
+        let mut small = Parts::from(head()).with(vec![b'x'; SMALL_BYTES - 5]);
+        small.join_small();
+        assert_eq!(sizes(&small), [SMALL_BYTES]);
+        assert!(small.only().is_some_and(|all| all.starts_with(b"head xx")));
+
+        let mut large = Parts::from(head()).with(vec![b'x'; SMALL_BYTES - 4]);
+        large.join_small();
+        assert_eq!(sizes(&large), [5, SMALL_BYTES - 4]);
+
+        let mut one = Parts::from(head());
+        one.join_small();
+        assert!(matches!(one.iter().next(), Some(Piece::Static(b"head "))));
+        let mut none = Parts::new();
+        none.join_small();
+        assert!(none.is_empty());
+    }
+}
