@@ -27,7 +27,7 @@
 //! ```
 //!
 //! What is not carried out is an error when rules are compiled, with rule, file and line; nothing is passed over in silence. At
-//! present these are: `@detectSQLi`, `@detectXSS`, `@geoLookup`, `@rbl`, `@fuzzyHash`, `@restpath`, `@rxGlobal`, the validators of DTDs,
+//! present these are: `@geoLookup`, `@rbl`, `@fuzzyHash`, `@restpath`, `@rxGlobal`, the validators of DTDs,
 //! schemas and national numbers, macros in the arguments of `@rx` and `@pm`, XPaths other than `/*` and `//@*`, persistent collections
 //! (`initcol` alone is accepted, with a [`Notice`]), parsed response bodies, stored uploads, `xmlns`, `setsid`, `setuid`, `setrsc`.
 #![forbid(unsafe_code)]

@@ -18,11 +18,11 @@ fn errors(rules: &str) -> Vec<String> {
 
 #[test]
 fn errors_name_rule_file_and_line() {
-    let rules = "SecRule ARGS \"@rx .\" \"id:1,phase:2,pass\"\n\nSecRule ARGS \"@detectSQLi\" \"id:2,phase:2,deny\"";
+    let rules = "SecRule ARGS \"@rx .\" \"id:1,phase:2,pass\"\n\nSecRule ARGS \"@geoLookup\" \"id:2,phase:2,deny\"";
     let errors = errors(rules);
     assert_eq!(errors.len(), 1);
     assert!(
-        errors[0].starts_with("test.conf:3: rule 2: the operator @detectSQLi is not supported"),
+        errors[0].starts_with("test.conf:3: rule 2: the operator @geoLookup is not supported"),
         "{}",
         errors[0]
     );
@@ -66,7 +66,7 @@ fn what_cannot_be_carried_out_is_an_error() {
 
 #[test]
 fn a_removed_rule_raises_no_error() {
-    let rules = "SecRule ARGS \"@detectSQLi\" \"id:2,phase:2,deny\"\nSecRuleRemoveById 2";
+    let rules = "SecRule ARGS \"@geoLookup\" \"id:2,phase:2,deny\"\nSecRuleRemoveById 2";
     assert!(errors(rules).is_empty());
 }
 

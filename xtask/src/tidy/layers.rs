@@ -7,7 +7,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("abi", &[]),
     ("types", &[]),
     ("seclang", &[]),
-    ("waf", &["seclang"]),
+    // The detectors know bytes alone.
+    ("injection", &[]),
+    ("waf", &["seclang", "injection"]),
     ("http", &["types"]),
     ("config", &["types", "seclang"]),
     ("net", &["types"]),

@@ -12,6 +12,8 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+use injection::Fingerprint;
+
 use crate::bytes::{ByteSet, atoi};
 use crate::transform;
 
@@ -26,10 +28,12 @@ pub(crate) use regex::{MatchError, Regex};
 pub(crate) use text::Comparison;
 
 /// Where in the value the operator matched: group 0 is the whole match. At most ten groups exist for rules (`TX:0` to `TX:9`).
+/// `@detectSQLi` has a fingerprint for `TX:0` instead, which is no part of the value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Captures {
     groups: [(usize, usize); Captures::LIMIT],
     count: usize,
+    fingerprint: Option<Fingerprint>,
 }
 
 impl Captures {
@@ -38,6 +42,7 @@ impl Captures {
 
     pub(crate) fn clear(&mut self) {
         self.count = 0;
+        self.fingerprint = None;
     }
 
     /// Adds the next group. One that took no part in the match is the empty range.
@@ -51,6 +56,11 @@ impl Captures {
     /// The ranges of the groups, group 0 first.
     pub(crate) fn groups(&self) -> &[(usize, usize)] {
         &self.groups[..self.count]
+    }
+
+    /// What stands in the place of group 0.
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
     }
 }
 
@@ -89,6 +99,8 @@ pub(crate) enum Test {
     Utf8Encoding,
     Networks(Networks),
     CardNumber(CardNumber),
+    SqlInjection,
+    Xss,
     Always,
     Never,
 }
@@ -115,6 +127,15 @@ impl Test {
             Self::Utf8Encoding => !transform::is_utf8(value),
             Self::Networks(networks) => networks.contains(value),
             Self::CardNumber(card) => return card.matches(value, captures),
+            Self::SqlInjection => {
+                let found = injection::sqli(value);
+                if let (Some(_), Some(captures)) = (found, captures) {
+                    captures.clear();
+                    captures.fingerprint = found;
+                }
+                found.is_some()
+            }
+            Self::Xss => injection::xss(value),
             Self::Always => true,
             Self::Never => false,
         })

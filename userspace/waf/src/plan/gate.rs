@@ -369,7 +369,9 @@ fn is_gated(link: &Link) -> bool {
         | Test::UrlEncoding
         | Test::Utf8Encoding
         | Test::Networks(_)
-        | Test::CardNumber(_) => true,
+        | Test::CardNumber(_)
+        | Test::SqlInjection
+        | Test::Xss => true,
     };
     pure && condition
         .targets

@@ -105,6 +105,8 @@ fn plain(kind: OperatorKind) -> Option<Test> {
         Kind::Lt => Test::Number(Relation::Less),
         Kind::ValidateUrlEncoding => Test::UrlEncoding,
         Kind::ValidateUtf8Encoding => Test::Utf8Encoding,
+        Kind::DetectSqli => Test::SqlInjection,
+        Kind::DetectXss => Test::Xss,
         Kind::UnconditionalMatch => Test::Always,
         Kind::NoMatch => Test::Never,
         _ => return None,

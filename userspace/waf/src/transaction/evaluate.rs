@@ -254,10 +254,14 @@ impl Transaction {
     /// Writes `TX:0` to `TX:9`; what a shorter match leaves is unset, so that no group of an earlier rule stays behind.
     fn keep_captures(&mut self, captures: &Captures, value: crate::store::Span) {
         let groups = captures.groups();
+        let fingerprint = captures
+            .fingerprint()
+            .map(|fingerprint| self.state.store.push(fingerprint.as_bytes()));
         for slot in 0..Captures::LIMIT {
             let group = groups
                 .get(slot)
-                .map(|&(start, end)| value.slice(start, end));
+                .map(|&(start, end)| value.slice(start, end))
+                .or(fingerprint.filter(|_| slot == 0));
             // Slots 0 to 9 are the captures.
             self.state.tx.set_slot(slot as u32, group);
         }
