@@ -107,7 +107,12 @@ impl Parser {
                 break;
             }
         }
-        self.close_chain(&mut state);
+        // Other engines load a chain that the end of the file cuts off; it can never match, which the engine says when it compiles it.
+        if let Some((rule, _)) = state.open.take() {
+            state
+                .found
+                .push(Spanned::new(Directive::Rule(rule.value), rule.span));
+        }
         state.found
     }
 
@@ -203,6 +208,8 @@ impl Parser {
         }
         match id {
             None if excused => {}
+            // Other engines load an action without an id; nothing can name it.
+            None if link.condition.is_none() => {}
             None => self.problems.add(link.span, Problem::MissingId),
             Some((id, span)) => match self.ids.get(&id) {
                 None => {

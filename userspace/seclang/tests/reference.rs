@@ -135,18 +135,10 @@ const STRICTER: &[(&str, &[&str])] = &[
         "a quote is never closed",
         &["issue-1831#1", "issue-1960#1", "rule-920200#1"],
     ),
-    (
-        "a SecAction without an id",
-        &["issue-2296#10", "secmarker#1", "secmarker#2"],
-    ),
     ("an id on a chained rule", &["variable-MATCHED_VAR_NAME#3"]),
     (
         "two ids on one rule",
         &["variable-TX#1", "variable-TX#2", "variable-TX#3"],
-    ),
-    (
-        "a chain that nothing follows",
-        &["request-body-parser-multipart#"],
     ),
 ];
 
@@ -195,5 +187,5 @@ fn what_modsecurity_3_refuses_to_load_is_refused_and_the_rest_parses() {
         }
     }
     assert!(refused >= 20, "only {refused} cases with a parser error");
-    assert!(stricter <= 60, "{stricter} cases do not parse");
+    assert!(stricter <= 30, "{stricter} cases do not parse");
 }

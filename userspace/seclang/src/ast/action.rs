@@ -368,8 +368,8 @@ pub struct Condition {
 
 /// A `SecRule` or `SecAction` with the rules chained to it.
 ///
-/// The starter always has an id and, where it names none, phase 2. The chained links have neither, nor a disruptive
-/// action, nor `skip` or `skipAfter`.
+/// The starter has an id (a `SecAction` may have none) and, where it names none, phase 2. The chained links have neither, nor a
+/// disruptive action, nor `skip` or `skipAfter`. A chain that the end of its file cut off ends in a link with [`Action::Chain`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// The first link.
@@ -379,7 +379,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The id.
+    /// The id; 0 for an action without one.
     #[must_use]
     pub fn id(&self) -> RuleId {
         let id = self
@@ -407,6 +407,14 @@ impl Rule {
                 _ => None,
             });
         phase.unwrap_or(Phase::RequestBody)
+    }
+
+    /// Whether the end of the file cut the chain off: it then never matches as a whole.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        let last = self.chained.last().unwrap_or(&self.starter);
+        let chain = |action: &Spanned<Action>| action.value == Action::Chain;
+        last.actions.iter().any(chain)
     }
 
     /// All links, the starter first.

@@ -186,13 +186,6 @@ fn rules_and_chains() {
             Some("put the SecRule that belongs to it directly behind it, or remove `chain`"),
         ),
         (
-            "SecAction id:1,chain",
-            1,
-            16,
-            "`chain` is not followed by a rule",
-            Some("put the SecRule that belongs to it directly behind it, or remove `chain`"),
-        ),
-        (
             "SecAction id:1,chain\nSecRule ARGS x id:2",
             2,
             16,

@@ -67,6 +67,15 @@ impl<'a> Compiler<'a> {
             let link = self.link(draft, link);
             rule.links.push(link);
         }
+        // A status on a later link is the chain's, as in ModSecurity 3.
+        for action in draft.rule.chained.iter().flat_map(|link| &link.actions) {
+            if let Action::Status(status) = action.value {
+                rule.status = Some(status);
+            }
+        }
+        if draft.rule.is_cut_off() {
+            rule.links.push(Link::never());
+        }
         rule
     }
 
@@ -292,9 +301,19 @@ impl<'a> Compiler<'a> {
             .collect())
     }
 
+    /// The pattern of a key `/regex/` in a macro; one that does not compile is a key like any other.
+    fn search(&self, key: &str) -> Option<Regex> {
+        let pattern = key.strip_prefix('/')?.strip_suffix('/')?;
+        Regex::caseless(pattern, self.match_limit).ok()
+    }
+
     pub(super) fn text(&mut self, template: &Template) -> Text {
         let pieces = template.segments.iter().map(|segment| match segment {
             Segment::Literal(text) => Piece::Literal(text.clone().into_bytes().into()),
+            Segment::Macro(Macro {
+                variable,
+                key: Some(key),
+            }) if let Some(regex) = self.search(key) => Piece::Search(*variable, regex),
             Segment::Macro(Macro {
                 variable: Variable::Tx,
                 key: Some(key),
@@ -323,7 +342,7 @@ fn is_kept(variable: Variable) -> bool {
             // Bodies of responses are not parsed.
             | V::ResponseArgs | V::ResponseXml | V::ResBodyError | V::ResBodyErrorMsg | V::ResBodyProcessor
             | V::ResBodyProcessorError | V::ResBodyProcessorErrorMsg
-            // For macros alone.
-            | V::Rule | V::Json
+            // A word of Coraza that nothing fills.
+            | V::Json
     )
 }

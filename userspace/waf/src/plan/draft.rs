@@ -1,7 +1,7 @@
 //! The first pass over the directives: which rules there are in the end, after removals, further targets and changed actions.
 
 use seclang::Document;
-use seclang::ast::{Action, Directive, Rule, RuleChoice, RuleId, Selector, Target, Use};
+use seclang::ast::{Action, Directive, IdRange, Rule, RuleChoice, Selector, Target, Use};
 use seclang::{Span, Spanned};
 
 use super::error::{CompileError, CompileErrorKind, CompileOptions, Notice};
@@ -36,6 +36,8 @@ pub(super) struct Drafts<'a> {
     pub(super) notices: Vec<Notice>,
     pub(super) errors: Vec<CompileError>,
     defaults: [Vec<Spanned<Action>>; 5],
+    /// Changes of rules that found none before them.
+    waiting: Vec<Revision<'a>>,
 }
 
 /// File and line of a span.
@@ -53,6 +55,14 @@ impl<'a> Drafts<'a> {
         for document in documents {
             for directive in &document.directives {
                 drafts.take(document, directive, options);
+            }
+        }
+        for revision in std::mem::take(&mut drafts.waiting) {
+            if !revision.hit {
+                drafts.notice(
+                    revision.place,
+                    format!("{}: there is no such rule", revision.what),
+                );
             }
         }
         // What was removed is out; the items keep their order.
@@ -99,31 +109,45 @@ impl<'a> Drafts<'a> {
             }
             Directive::RuleRemoveById(ranges) => {
                 for range in ranges {
-                    let hit = self.remove(|rule| range.contains(rule.id()));
-                    if !hit && range.first == range.last {
-                        self.notice(
-                            place(),
-                            format!(
-                                "SecRuleRemoveById {}: there is no such rule before it",
-                                range.first
-                            ),
-                        );
-                    }
+                    let what = format!("SecRuleRemoveById {}", written(*range));
+                    let choice = RuleChoice::Ids(*range);
+                    self.revise(&choice, Change::Remove, what, place());
                 }
             }
             Directive::RuleRemoveByTag(pattern) => {
-                self.remove_by(pattern, place(), "SecRuleRemoveByTag", tags);
+                let what = format!("SecRuleRemoveByTag {pattern}");
+                self.revise(
+                    &RuleChoice::Tag(pattern.clone()),
+                    Change::Remove,
+                    what,
+                    place(),
+                );
             }
             Directive::RuleRemoveByMsg(pattern) => {
-                self.remove_by(pattern, place(), "SecRuleRemoveByMsg", messages);
+                let what = format!("SecRuleRemoveByMsg {pattern}");
+                self.revise(
+                    &RuleChoice::Msg(pattern.clone()),
+                    Change::Remove,
+                    what,
+                    place(),
+                );
             }
             Directive::RuleUpdateTarget {
                 rules,
                 link,
                 targets,
-            } => self.update_targets(rules, *link, targets, &place()),
+            } => {
+                let (link, what) = (*link, "SecRuleUpdateTarget".to_owned());
+                self.revise(rules, Change::Targets { link, targets }, what, place());
+            }
             Directive::RuleUpdateActionById { id, link, actions } => {
-                self.update_actions(*id, *link, actions, &place());
+                let what = format!("SecRuleUpdateActionById {id}");
+                let choice = RuleChoice::Ids(IdRange {
+                    first: *id,
+                    last: *id,
+                });
+                let link = *link;
+                self.revise(&choice, Change::Actions { link, actions }, what, place());
             }
             Directive::Dataset { name, entries } => self.datasets.push((name.clone(), entries)),
             Directive::ComponentSignature(signature) => self.signatures.push(signature.clone()),
@@ -152,11 +176,9 @@ impl<'a> Drafts<'a> {
     }
 
     fn add_rule(&mut self, document: &'a Document, rule: &Rule, place: Place) {
-        if let Some(other) = self
-            .rules
-            .iter()
-            .find(|draft| !draft.removed && draft.rule.id() == rule.id())
-        {
+        let same = |draft: &&Draft<'_>| !draft.removed && draft.rule.id() == rule.id();
+        // Actions without an id are not told apart by it.
+        if let Some(other) = self.rules.iter().find(same).filter(|_| rule.id() != 0) {
             let kind = CompileErrorKind::DuplicateId(rule.id(), other.place.clone());
             self.errors.push(CompileError {
                 rule: Some(rule.id()),
@@ -165,114 +187,118 @@ impl<'a> Drafts<'a> {
             });
             return;
         }
+        if rule.is_cut_off() {
+            let text = format!(
+                "rule {}: the file ends where its chain should go on, so it never matches",
+                rule.id()
+            );
+            self.notice(place.clone(), text);
+        }
         let defaults = self.defaults[usize::from(rule.phase().number()) - 1].clone();
         self.items.push(Item::Rule(self.rules.len()));
-        self.rules.push(Draft {
+        let mut draft = Draft {
             document,
             rule: rule.clone(),
             place,
             defaults,
             removed: false,
-        });
+        };
+        for revision in &mut self.waiting {
+            revision.hit |= revision.revise(&mut draft);
+        }
+        self.rules.push(draft);
     }
 
     fn notice(&mut self, place: Place, text: String) {
         self.notices.push(Notice { place, text });
     }
 
-    fn remove(&mut self, meant: impl Fn(&Rule) -> bool) -> bool {
-        let mut hit = false;
-        for draft in self.rules.iter_mut().filter(|draft| meant(&draft.rule)) {
-            draft.removed = true;
-            hit = true;
-        }
-        hit
-    }
-
-    fn remove_by(
-        &mut self,
-        pattern: &str,
-        place: Place,
-        directive: &str,
-        texts: fn(&Rule) -> Vec<String>,
-    ) {
-        match Regex::new(pattern, self.settings.match_limit) {
-            Ok(regex) => {
-                let hit = self.remove(|rule| any_matches(&regex, &texts(rule)));
-                if !hit {
-                    self.notice(
-                        place,
-                        format!("{directive} {pattern}: there is no such rule before it"),
-                    );
-                }
-            }
-            Err(error) => self.errors.push(CompileError {
-                rule: None,
-                place,
-                kind: CompileErrorKind::Pattern(error),
-            }),
-        }
-    }
-
-    fn update_targets(
-        &mut self,
-        choice: &RuleChoice,
-        link: u32,
-        targets: &[Spanned<Target>],
-        place: &Place,
-    ) {
+    /// Changes the rules before a directive, as ModSecurity 2 and Coraza do. Where there are none it waits for later ones, as
+    /// ModSecurity 3 does: so a rule that was removed can be written anew behind the directive, and the order of files matters less.
+    fn revise(&mut self, choice: &RuleChoice, change: Change<'a>, what: String, place: Place) {
         let chosen = match chosen(choice, self.settings.match_limit) {
             Ok(chosen) => chosen,
             Err(kind) => {
                 return self.errors.push(CompileError {
                     rule: None,
-                    place: place.clone(),
+                    place,
                     kind,
                 });
             }
         };
-        let mut hit = false;
-        for draft in self
-            .rules
-            .iter_mut()
-            .filter(|draft| !draft.removed && chosen(&draft.rule))
-        {
-            if let Some(condition) =
-                link_mut(&mut draft.rule, link).and_then(|link| link.condition.as_mut())
-            {
-                for target in targets {
-                    add_target(&mut condition.targets, target);
-                }
-                hit = true;
-            }
+        let mut revision = Revision {
+            chosen,
+            change,
+            what,
+            place,
+            hit: false,
+        };
+        for draft in self.rules.iter_mut().filter(|draft| !draft.removed) {
+            revision.hit |= revision.revise(draft);
         }
-        if !hit {
-            self.notice(
-                place.clone(),
-                "SecRuleUpdateTarget: there is no such rule before it".into(),
-            );
+        if !revision.hit {
+            self.waiting.push(revision);
         }
     }
+}
 
-    fn update_actions(
-        &mut self,
-        id: RuleId,
+/// What a directive does to rules.
+enum Change<'a> {
+    Remove,
+    Targets {
         link: u32,
-        actions: &[Spanned<Action>],
-        place: &Place,
-    ) {
-        let draft = self
-            .rules
-            .iter_mut()
-            .find(|draft| !draft.removed && draft.rule.id() == id);
-        match draft.and_then(|draft| link_mut(&mut draft.rule, link)) {
-            // Later words win over earlier ones when the rule is compiled; those that may stand several times are added.
-            Some(link) => link.actions.extend_from_slice(actions),
-            None => self.notice(
-                place.clone(),
-                format!("SecRuleUpdateActionById {id}: there is no such rule before it"),
-            ),
+        targets: &'a [Spanned<Target>],
+    },
+    Actions {
+        link: u32,
+        actions: &'a [Spanned<Action>],
+    },
+}
+
+/// A directive that changes rules.
+struct Revision<'a> {
+    chosen: Chosen,
+    change: Change<'a>,
+    what: String,
+    place: Place,
+    hit: bool,
+}
+
+impl Revision<'_> {
+    /// Changes a rule, if it is meant.
+    fn revise(&self, draft: &mut Draft<'_>) -> bool {
+        if !(self.chosen)(&draft.rule) {
+            return false;
         }
+        match &self.change {
+            Change::Remove => draft.removed = true,
+            Change::Targets { link, targets } => {
+                let link = link_mut(&mut draft.rule, *link);
+                let Some(condition) = link.and_then(|link| link.condition.as_mut()) else {
+                    return false;
+                };
+                for target in *targets {
+                    add_target(&mut condition.targets, target);
+                }
+            }
+            Change::Actions { link, actions } => {
+                let Some(link) = link_mut(&mut draft.rule, *link) else {
+                    return false;
+                };
+                // Later words win over earlier ones when the rule is compiled; those that may stand several times are added.
+                link.actions.extend_from_slice(actions);
+            }
+        }
+        true
+    }
+}
+
+/// A range as it is written.
+fn written(range: IdRange) -> String {
+    if range.first == range.last {
+        range.first.to_string()
+    } else {
+        format!("{}-{}", range.first, range.last)
     }
 }
 

@@ -7,6 +7,7 @@ use seclang::ast::{
     Variable,
 };
 
+use super::names::TxNames;
 use crate::operator::{Regex, Test};
 
 /// Where something stands in the rule files.
@@ -81,6 +82,26 @@ pub(crate) struct Link {
     pub(crate) effects: Vec<Effect>,
 }
 
+impl Link {
+    /// A link that no value matches.
+    pub(crate) fn never() -> Link {
+        Link {
+            condition: Some(Condition {
+                targets: Vec::new(),
+                exclusions: Vec::new(),
+                negated: false,
+                test: Test::Never,
+                argument: Text::default(),
+                written: "".into(),
+            }),
+            chain: Vec::new(),
+            multi_match: false,
+            capture: false,
+            effects: Vec::new(),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Condition {
     pub(crate) targets: Vec<Target>,
@@ -142,6 +163,8 @@ pub(crate) enum Piece {
     Tx(u32),
     /// Any other variable; the key in lower case.
     Variable(Variable, Option<Box<[u8]>>),
+    /// `%{COLLECTION./regex/}`: the first value whose key matches.
+    Search(Variable, Regex),
 }
 
 impl Text {
@@ -152,6 +175,35 @@ impl Text {
             [Piece::Literal(text)] => Some(text),
             _ => None,
         }
+    }
+
+    /// The text as rules write it, macros unexpanded.
+    pub(crate) fn written(&self, names: &TxNames) -> String {
+        let mut text = String::new();
+        for piece in &self.0 {
+            let (name, key) = match piece {
+                Piece::Literal(literal) => {
+                    text.push_str(&String::from_utf8_lossy(literal));
+                    continue;
+                }
+                Piece::Tx(slot) => ("tx", Some(String::from_utf8_lossy(names.name(*slot)))),
+                Piece::Variable(variable, key) => {
+                    (variable.name(), key.as_deref().map(String::from_utf8_lossy))
+                }
+                Piece::Search(variable, regex) => (
+                    variable.name(),
+                    Some(format!("/{}/", regex.source()).into()),
+                ),
+            };
+            text.push_str("%{");
+            text.push_str(name);
+            if let Some(key) = key {
+                text.push('.');
+                text.push_str(&key);
+            }
+            text.push('}');
+        }
+        text
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a match changes: variables, the engine, and the texts that macros make.
 
-use seclang::ast::{EngineMode, Variable};
+use seclang::ast::{EngineMode, Severity, Variable};
 
-use super::state::{Bytes, Pair};
+use super::state::{Bytes, Pair, Value};
 use super::{Mode, Transaction};
 use crate::bytes::atoi;
 use crate::plan::{Change, Effect, Link, Piece, RuleSet, Text, TxName};
@@ -129,11 +129,13 @@ impl Transaction {
                     continue;
                 }
                 Piece::Tx(slot) => self.state.tx.slot(*slot).map(Bytes::Stored),
-                Piece::Variable(Variable::Rule, key) => {
-                    self.expand_rule(plan, key.as_deref(), out);
-                    continue;
-                }
-                Piece::Variable(variable, key) => self.first(plan, *variable, key.as_deref()),
+                Piece::Variable(variable, key) => self.first(plan, *variable, |name| {
+                    key.as_ref()
+                        .is_none_or(|key| key.eq_ignore_ascii_case(name))
+                }),
+                Piece::Search(variable, regex) => self.first(plan, *variable, |name| {
+                    regex.matches(name, None).unwrap_or(false)
+                }),
             };
             if let Some(value) = value {
                 out.extend_from_slice(self.bytes(value));
@@ -141,28 +143,38 @@ impl Transaction {
         }
     }
 
-    /// `%{RULE.id}` and the like: what the running rule says about itself.
-    fn expand_rule(&mut self, plan: &RuleSet, key: Option<&[u8]>, out: &mut Vec<u8>) {
+    /// `RULE`: what the running rule says about itself. Texts with macros of their own stand there as they are written: a message that
+    /// names itself would never end.
+    pub(super) fn rule_values(
+        &mut self,
+        plan: &RuleSet,
+        selects: &dyn Fn(&[u8]) -> bool,
+        out: &mut Vec<Value>,
+    ) {
         let Some(rule) = plan.rules.get(self.state.rule as usize) else {
             return;
         };
-        match key {
-            Some(b"id") => out.extend_from_slice(rule.id.to_string().as_bytes()),
-            Some(b"rev") => out.extend_from_slice(rule.meta.rev.as_bytes()),
-            Some(b"severity") => {
-                let severity = rule
-                    .meta
-                    .severity
-                    .map(|severity| severity.number().to_string());
-                out.extend_from_slice(severity.unwrap_or_default().as_bytes());
+        let meta = &rule.meta;
+        let number = |severity: Severity| severity.number().to_string();
+        let text = |text: &Option<Text>| text.as_ref().map(|text| text.written(&plan.names));
+        let values = [
+            ("id", Some(rule.id.to_string())),
+            ("rev", Some(meta.rev.clone()).filter(|rev| !rev.is_empty())),
+            ("ver", Some(meta.ver.clone()).filter(|ver| !ver.is_empty())),
+            ("severity", meta.severity.map(number)),
+            ("msg", text(&meta.msg)),
+            ("logdata", text(&meta.log_data)),
+        ];
+        for (key, value) in values {
+            if let Some(value) = value.filter(|_| selects(key.as_bytes())) {
+                let key = self.state.store.push(key.as_bytes());
+                let value = self.state.store.push(value.as_bytes());
+                out.push(Value {
+                    variable: Variable::Rule,
+                    key,
+                    bytes: Bytes::Stored(value),
+                });
             }
-            // A message that names itself would never end.
-            Some(b"msg") => {
-                if let Some(text) = rule.meta.msg.as_ref().filter(|text| text.fixed().is_some()) {
-                    self.expand(plan, text, out);
-                }
-            }
-            _ => {}
         }
     }
 }

@@ -131,7 +131,8 @@ impl Transaction {
                 .for_each(|matched| push(matched.key, matched.value)),
             V::MatchedVarsNames => self.matched_names(out),
             V::Tx => self.tx_values(plan, slot, &selects, out),
-            V::ResponseXml | V::Rule => {}
+            V::Rule => self.rule_values(plan, &selects, out),
+            V::ResponseXml => {}
             _ if let Some(pairs) = self.pairs(variable) => {
                 pairs.iter().for_each(|pair| push(pair.key, pair.value));
             }
@@ -287,7 +288,8 @@ impl Transaction {
             V::RequestUriRaw => request.target,
             V::RequestFilename => request.filename,
             V::RequestBasename => request.basename,
-            V::QueryString => request.query?,
+            // Empty where there is none, as in ModSecurity 3 and Coraza.
+            V::QueryString => request.query.unwrap_or_default(),
             V::ServerName => request.server_name?,
             V::ResponseProtocol => self.response.protocol,
             V::ResponseContentType => self.response_field("content-type")?,
@@ -422,21 +424,15 @@ impl Transaction {
         self.state.store.push(&text)
     }
 
-    /// The first value of a variable, for macros.
+    /// The first value of a variable whose key `selects` wants, for macros.
     pub(super) fn first(
         &mut self,
         plan: &RuleSet,
         variable: Variable,
-        key: Option<&[u8]>,
+        selects: impl Fn(&[u8]) -> bool,
     ) -> Option<Bytes> {
         let mut found = Vec::new();
-        self.values(
-            plan,
-            variable,
-            None,
-            |name| key.is_none_or(|key| key.eq_ignore_ascii_case(name)),
-            &mut found,
-        );
+        self.values(plan, variable, None, selects, &mut found);
         found.first().map(|value| value.bytes)
     }
 }
