@@ -26,34 +26,89 @@ pub struct Diagnostic {
     pub problem: Problem,
 }
 
-impl Diagnostic {
-    pub(crate) fn new(sources: &Sources, span: Span, problem: Problem) -> Self {
+/// A place in a file as people are shown it: the line and what of it is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpt {
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+    /// The line without its end; of a line with more than 120 characters the part round the place.
+    pub line_text: String,
+    /// The characters of `line_text`, from 0, that are meant; ends with it at the latest.
+    pub caret: Range<usize>,
+}
+
+impl Excerpt {
+    /// The place of a span.
+    #[must_use]
+    pub fn of(sources: &Sources, span: Span) -> Self {
         let place = sources.locate(span);
         let line = sources
             .get(span.file)
             .map_or("", |source| source.line(place.line));
-        let meant = sources
-            .text(span)
-            .lines()
-            .next()
-            .unwrap_or("")
-            .chars()
-            .count();
-        let start = (place.column as usize).saturating_sub(1);
+        let length = span.end.saturating_sub(span.start);
+        Self::at(line, place.line, place.column, length)
+    }
+
+    /// The place at a column (from 1, in characters) of a line that is given, `length` bytes long; what goes on in further lines is
+    /// cut off.
+    #[must_use]
+    pub fn at(line_text: &str, line: u32, column: u32, length: u32) -> Self {
+        let start = (column as usize).saturating_sub(1);
+        let mut left = length as usize;
+        let meant = line_text.chars().skip(start).take_while(|c| {
+            let fits = c.len_utf8() <= left;
+            left = left.saturating_sub(c.len_utf8());
+            fits
+        });
+        let meant = meant.count();
         let skipped = if start < SHOWN * 3 / 4 {
             0
         } else {
             start - SHOWN / 2
         };
-        let line_text: String = line.chars().skip(skipped).take(SHOWN).collect();
+        let line_text: String = line_text.chars().skip(skipped).take(SHOWN).collect();
         let start = start - skipped;
         let end = (start + meant.max(1)).min(line_text.chars().count().max(start + 1));
         Self {
-            file: place.file.to_owned(),
-            line: place.line,
-            column: place.column,
+            line,
+            column,
             caret: start..end,
             line_text,
+        }
+    }
+}
+
+/// The line with the place underlined.
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: String = self
+            .line_text
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        let number = self.line.to_string();
+        let margin = " ".repeat(number.len());
+        let Range { start, end } = self.caret;
+        let underline = "^".repeat(end - start);
+        write!(
+            f,
+            " {number} | {shown}\n {margin} | {:start$}{underline}",
+            ""
+        )
+    }
+}
+
+impl Diagnostic {
+    pub(crate) fn new(sources: &Sources, span: Span, problem: Problem) -> Self {
+        let excerpt = Excerpt::of(sources, span);
+        Self {
+            file: sources.locate(span).file.to_owned(),
+            line: excerpt.line,
+            column: excerpt.column,
+            caret: excerpt.caret,
+            line_text: excerpt.line_text,
             problem,
         }
     }
@@ -93,7 +148,7 @@ impl fmt::Display for Diagnostic {
                 "{}:{}:{}: {}",
                 self.file, self.line, self.column, self.problem
             )?;
-            self.excerpt(f)?;
+            write!(f, "\n{}", self.excerpt())?;
         }
         if let Some(remedy) = self.remedy() {
             write!(f, "\n  = {remedy}")?;
@@ -103,22 +158,15 @@ impl fmt::Display for Diagnostic {
 }
 
 impl Diagnostic {
-    /// The line with the place underlined.
-    fn excerpt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown: String = self
-            .line_text
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        let number = self.line.to_string();
-        let margin = " ".repeat(number.len());
-        let Range { start, end } = self.caret;
-        let underline = "^".repeat(end - start);
-        write!(
-            f,
-            "\n {number} | {shown}\n {margin} | {:start$}{underline}",
-            ""
-        )
+    /// The place, without the file.
+    #[must_use]
+    pub fn excerpt(&self) -> Excerpt {
+        Excerpt {
+            line: self.line,
+            column: self.column,
+            line_text: self.line_text.clone(),
+            caret: self.caret.clone(),
+        }
     }
 }
 
@@ -139,10 +187,6 @@ impl Problems {
 
     pub(crate) fn is_full(&self) -> bool {
         self.found.len() >= crate::limits::DIAGNOSTICS
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.found.is_empty()
     }
 
     pub(crate) fn len(&self) -> usize {

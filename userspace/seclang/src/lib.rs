@@ -24,10 +24,10 @@ mod problem;
 mod span;
 
 pub use ast::Document;
-pub use diagnostic::Diagnostic;
+pub use diagnostic::{Diagnostic, Excerpt};
 pub use format::format;
 pub use fs::FsLoader;
-pub use load::{Loader, load, load_str};
+pub use load::{Loader, load, load_partly, load_str};
 pub use parse::parse_str;
 pub use problem::{Problem, WordKind};
 pub use span::{FileId, Location, Source, Sources, Span, Spanned};

@@ -40,6 +40,20 @@ pub fn load<P: AsRef<Path>>(
     patterns: &[P],
     loader: &dyn Loader,
 ) -> Result<Document, Vec<Diagnostic>> {
+    let (document, problems) = load_partly(patterns, loader);
+    if problems.is_empty() {
+        Ok(document)
+    } else {
+        Err(problems)
+    }
+}
+
+/// As [`load`], but gives what could be understood beside everything that is wrong: for those who look for further mistakes in it.
+/// Nobody may run it.
+pub fn load_partly<P: AsRef<Path>>(
+    patterns: &[P],
+    loader: &dyn Loader,
+) -> (Document, Vec<Diagnostic>) {
     let mut run = Run::new(loader);
     let mut missing = Vec::new();
     for pattern in patterns {
@@ -57,7 +71,7 @@ pub fn load<P: AsRef<Path>>(
             }
         }
     }
-    run.finish(missing)
+    run.finish_partly(missing)
 }
 
 /// Parses a text as if it were the file `name`, and follows its `Include`s like [`load`].
@@ -90,20 +104,22 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn finish(self, mut missing: Vec<Diagnostic>) -> Result<Document, Vec<Diagnostic>> {
-        let data = self.data;
-        match self.parser.finish() {
-            Ok(mut document) if missing.is_empty() => {
-                document.data = data;
-                document.comments.clear();
-                Ok(document)
-            }
-            Ok(_) => Err(missing),
-            Err(found) => {
-                missing.extend(found);
-                Err(missing)
-            }
+    fn finish(self, missing: Vec<Diagnostic>) -> Result<Document, Vec<Diagnostic>> {
+        let (document, problems) = self.finish_partly(missing);
+        if problems.is_empty() {
+            Ok(document)
+        } else {
+            Err(problems)
         }
+    }
+
+    fn finish_partly(self, mut missing: Vec<Diagnostic>) -> (Document, Vec<Diagnostic>) {
+        let data = self.data;
+        let (mut document, found) = self.parser.finish_partly();
+        document.data = data;
+        document.comments.clear();
+        missing.extend(found);
+        (document, missing)
     }
 
     fn find(&self, pattern: &Path) -> Result<Vec<PathBuf>, Problem> {

@@ -118,15 +118,24 @@ impl Parser {
 
     /// The tree, or everything that is wrong.
     pub(crate) fn finish(self) -> Result<Document, Vec<Diagnostic>> {
-        if !self.problems.is_empty() {
-            return Err(self.problems.into_diagnostics(&self.sources));
+        let (document, problems) = self.finish_partly();
+        if problems.is_empty() {
+            Ok(document)
+        } else {
+            Err(problems)
         }
-        Ok(Document {
+    }
+
+    /// What of the tree could be understood, and everything that is wrong.
+    pub(crate) fn finish_partly(self) -> (Document, Vec<Diagnostic>) {
+        let problems = self.problems.into_diagnostics(&self.sources);
+        let document = Document {
             sources: self.sources,
             directives: self.directives,
             comments: self.comments,
             data: std::collections::BTreeMap::new(),
-        })
+        };
+        (document, problems)
     }
 
     /// A rule of its own, or one more link of the chain that is open.
