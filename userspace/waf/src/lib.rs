@@ -50,10 +50,10 @@ pub use audit::{AuditRecord, RuleMatch};
 pub use operator::{NetworkError, PhraseError, RegexError};
 pub use plan::{
     CompileError, CompileErrorKind, CompileOptions, DatabaseCache, DirectoryCache, FailureMode,
-    Notice, Place, RuleInfo, RuleSet, Stats,
+    Filter, Notice, Place, RuleInfo, RuleSet, Stats,
 };
 pub use scratch::Scratch;
-pub use transaction::{Connection, EngineError, Intervention, Mode, Transaction};
+pub use transaction::{Connection, EngineError, Event, Intervention, Mode, Observer, Transaction};
 
 /// What a pattern that passes its match limit counts towards `CompileOptions::work_limit_bytes`: about as long as it takes to inspect
 /// as many bytes otherwise.

@@ -100,6 +100,9 @@ impl Transaction {
                 Some(self.state.store.number(sum))
             }
         };
+        if self.is_observed() {
+            self.see_set(plan, name, value);
+        }
         match name {
             Ok(slot) => self.state.tx.set_slot(slot, value),
             Err(name) => self

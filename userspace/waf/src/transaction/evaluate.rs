@@ -6,7 +6,7 @@ use seclang::ast::{Allow, EngineMode, Phase};
 
 use super::gated::is_hit;
 use super::state::{Bytes, Matched, Value};
-use super::{EngineError, Intervention, Transaction};
+use super::{EngineError, Event, Intervention, Transaction};
 use crate::audit::RuleMatch;
 use crate::bytes::ByteSet;
 use crate::operator::{Captures, MatchError};
@@ -39,6 +39,9 @@ impl Transaction {
         if !self.is_inspecting() {
             return;
         }
+        if self.is_observed() {
+            self.see(&Event::Phase(phase.number()));
+        }
         let plan = Arc::clone(&self.rules);
         if let Err(error) = self.run_steps(&plan, phase, scratch) {
             self.fail(error);
@@ -61,10 +64,17 @@ impl Transaction {
                 continue;
             };
             if self.is_removed(index) {
+                if self.is_observed() {
+                    let (index, id) = (index as usize, rule.id);
+                    self.see(&Event::Removed { index, id });
+                }
                 continue;
             }
             let mut hits = None;
-            if let Some(group) = plan.gates.group_of(index) {
+            if self.is_observed() {
+                let (index, id) = (index as usize, rule.id);
+                self.see(&Event::Rule { index, id });
+            } else if let Some(group) = plan.gates.group_of(index) {
                 self.decide_group(plan, group, scratch)?;
                 if !scratch.gate.hit_rules.contains(index) {
                     continue;
@@ -73,14 +83,23 @@ impl Transaction {
             }
             self.state.rule = index;
             if !self.chain_matches(plan, rule, index, hits, &mut scratch.work)? {
+                if self.is_observed() {
+                    self.see_rule_over(false);
+                }
                 continue;
             }
+            let behind = step;
             match rule.skip {
                 Some(Skip::To(target)) => step = step.max(target as usize),
                 Some(Skip::Rules(count)) => step = step.saturating_add(count as usize),
                 None => {}
             }
             self.conclude(plan, rule);
+            if self.is_observed() {
+                self.see_rule_over(true);
+                let skipped = steps.get(behind..step.min(steps.len()));
+                self.see_skipped(plan, skipped.unwrap_or_default(), rule.id);
+            }
             let over = !self.state.intervention.is_none() && phase != Phase::Logging;
             if over || phase.number() <= self.state.allowed_until || !self.is_inspecting() {
                 break;
@@ -99,8 +118,15 @@ impl Transaction {
         work: &mut Work,
     ) -> Result<bool, EngineError> {
         self.state.matched.clear();
-        for link in &rule.links {
-            if !self.link_matches(plan, link, index, hits.take(), work)? {
+        for (number, link) in rule.links.iter().enumerate() {
+            if self.is_observed() {
+                self.see(&Event::Link(number));
+            }
+            let matched = self.link_matches(plan, link, index, hits.take(), work)?;
+            if self.is_observed() {
+                self.see(&Event::LinkOver { matched });
+            }
+            if !matched {
                 return Ok(false);
             }
         }
@@ -127,12 +153,18 @@ impl Transaction {
         }
         let mut any = Ok(false);
         for value in &values {
+            if self.is_observed() {
+                self.see_value(link, value);
+            }
             match self.value_matches(plan, link, condition, value, work) {
                 Ok(matched) => any = any.map(|any| any | matched),
                 Err(error) => {
                     any = Err(error);
                     break;
                 }
+            }
+            if self.is_observed() {
+                self.see(&Event::ValueOver);
             }
         }
         work.values = values;
@@ -225,6 +257,9 @@ impl Transaction {
                 false
             }
         };
+        if self.is_observed() {
+            self.see_test(value, stage, argument, matched, found.is_err());
+        }
         if !matched {
             return Ok(false);
         }
@@ -246,6 +281,9 @@ impl Transaction {
         self.state.matched_var = Some(matched);
         if link.capture && !condition.negated {
             self.keep_captures(&captures, span);
+            if self.is_observed() {
+                self.see_captures();
+            }
         }
         self.apply(plan, link);
         Ok(true)

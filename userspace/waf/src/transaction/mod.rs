@@ -7,6 +7,7 @@ mod clock;
 mod effect;
 mod evaluate;
 mod gated;
+mod observe;
 mod record;
 mod request;
 mod response;
@@ -23,6 +24,8 @@ use crate::audit::{AuditRecord, RuleMatch};
 use crate::plan::{FailureMode, RuleSet};
 use crate::scratch::Scratch;
 pub(crate) use gated::Stage;
+use observe::Observed;
+pub use observe::{Event, Observer};
 pub(crate) use state::{Argument, File, Pair, Parsed, Source, Value};
 use state::{Request, Response, State};
 
@@ -113,6 +116,8 @@ pub struct Transaction {
     request: Request,
     response: Response,
     state: State,
+    /// Who looks on; nobody does in production.
+    observer: Option<Observed>,
 }
 
 impl Transaction {
@@ -125,6 +130,7 @@ impl Transaction {
             request: Request::default(),
             response: Response::default(),
             state: State::default(),
+            observer: None,
         };
         transaction.begin(connection);
         transaction
@@ -137,6 +143,7 @@ impl Transaction {
         self.request.clear();
         self.response.clear();
         self.state.clear();
+        self.observer = None;
         self.begin(connection);
     }
 

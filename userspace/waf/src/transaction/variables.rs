@@ -30,7 +30,10 @@ impl Transaction {
                 let mut index = start;
                 while let Some(value) = out.get(index) {
                     if self.is_excluded(plan, condition, rule, value) {
-                        out.remove(index);
+                        let excluded = out.remove(index);
+                        if self.is_observed() {
+                            self.see_excluded(&excluded);
+                        }
                     } else {
                         index += 1;
                     }
