@@ -101,7 +101,8 @@ fn compile(
         }
         Err(errors) => {
             for error in errors {
-                site.error(entry.name.span, error.to_string(), "");
+                let remedy = error.kind.remedy();
+                site.error(entry.name.span, error.to_string(), remedy);
             }
             None
         }

@@ -46,6 +46,8 @@ pub(super) fn place_of(document: &Document, span: Span) -> Place {
     Place {
         file: location.file.into(),
         line: location.line,
+        column: location.column,
+        length: span.end.saturating_sub(span.start),
     }
 }
 

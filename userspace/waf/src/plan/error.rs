@@ -63,9 +63,7 @@ pub struct CompileError {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CompileErrorKind {
     /// A word of the language that this engine does not carry out.
-    #[error(
-        "{0} is not supported; take the rule out (SecRuleRemoveById before the end of the files does) or write it otherwise"
-    )]
+    #[error("{0} is not supported")]
     Unsupported(String),
     /// A regular expression.
     #[error(transparent)]
@@ -82,17 +80,41 @@ pub enum CompileErrorKind {
     )]
     ByteRange(String),
     /// A data file that the loader did not read.
-    #[error("the data file `{0}` was not loaded; it must lie beside the rule file and be readable")]
+    #[error("the data file `{0}` was not loaded")]
     DataFile(String),
     /// A `SecDataset` that is not defined.
     #[error("there is no SecDataset `{0}` before this rule")]
     Dataset(String),
     /// Two rules of one number.
-    #[error("the id {0} is already taken by the rule at {1}; ids are unique over all files")]
+    #[error("the id {0} is already taken by the rule at {1}")]
     DuplicateId(RuleId, Place),
     /// The databases of the prefilter could not be built.
     #[error("the prefilter does not compile: {0}")]
     Prefilter(String),
+}
+
+impl CompileErrorKind {
+    /// What to do about it, as a sentence without a full stop.
+    #[must_use]
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Unsupported(_) => {
+                "take the rule out (SecRuleRemoveById before the end of the files does) or write it otherwise"
+            }
+            Self::Pattern(_) => "patterns are those of PCRE2; `\\` before a sign takes it as it is",
+            Self::Phrases(_) => "phrases are separated by blanks; bytes are written `|41 42|`",
+            Self::Network(_) => {
+                "addresses and prefixes are separated by commas: 192.0.2.0/24,2001:db8::1"
+            }
+            Self::ByteRange(_) => "write numbers and ranges separated by commas",
+            Self::DataFile(_) => "put it beside the rule file that names it, readable for bascule",
+            Self::Dataset(_) => "define it with SecDataset before the rule",
+            Self::DuplicateId(..) => {
+                "ids are unique over all files: give one of them another, or load the file once"
+            }
+            Self::Prefilter(_) => "this is a fault of bascule; with the rule file it can be found",
+        }
+    }
 }
 
 /// Something that is loaded and does not do what its author may expect.

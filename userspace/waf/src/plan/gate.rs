@@ -11,6 +11,7 @@ use std::collections::HashMap;
 
 use seclang::ast::{Transformation, Variable};
 
+use super::Filter;
 use super::error::CompileOptions;
 use super::hyperscan::{Database, Expression};
 use super::pattern::Needs;
@@ -303,6 +304,20 @@ impl Gates {
                 keyed,
                 other,
             });
+        }
+    }
+
+    /// How a rule is passed over, for people.
+    pub(super) fn filter_of(&self, rule: u32) -> Filter {
+        let group = self
+            .group_of(rule)
+            .and_then(|group| self.groups.get(group as usize));
+        let unit = group.and_then(|group| group.units.iter().find(|unit| unit.rule == rule));
+        match unit {
+            None => Filter::Apart,
+            Some(unit) if unit.scanned => Filter::Scan,
+            Some(unit) if !unit.needs.is_empty() => Filter::Bytes,
+            Some(_) => Filter::Nothing,
         }
     }
 

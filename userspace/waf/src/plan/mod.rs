@@ -67,6 +67,25 @@ pub struct RuleInfo<'a> {
     pub links: usize,
     /// Whether it looks at traffic; the others initialise, compute or steer.
     pub detects: bool,
+    /// How it is found out that no value can match, without asking the operator.
+    pub filter: Filter,
+    /// `msg`, its macros as dots.
+    pub message: String,
+    /// `tag`s that hold no macro.
+    pub tags: Vec<&'a str>,
+}
+
+/// How a rule is passed over when no value can match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// One scan of a value, for all such rules together.
+    Scan,
+    /// By bytes without which it cannot match.
+    Bytes,
+    /// Not at all: its operator is asked about every value.
+    Nothing,
+    /// It looks at what rules change, or gates are off: it is run each time.
+    Apart,
 }
 
 /// Numbers about a rule set.
@@ -120,6 +139,8 @@ impl RuleSet {
             let place = Place {
                 file: "prefilter".into(),
                 line: 0,
+                column: 0,
+                length: 0,
             };
             vec![CompileError {
                 rule: None,
@@ -145,12 +166,15 @@ impl RuleSet {
 
     /// Every rule in the order of the files.
     pub fn rules(&self) -> impl Iterator<Item = RuleInfo<'_>> {
-        self.rules.iter().map(|rule| RuleInfo {
+        self.rules.iter().zip(0u32..).map(|(rule, index)| RuleInfo {
+            filter: self.gates.filter_of(index),
             id: rule.id,
             phase: rule.phase.number(),
             place: &rule.place,
             links: rule.links.len(),
             detects: rule.detects(),
+            message: rule.message(),
+            tags: rule.tags().collect(),
         })
     }
 

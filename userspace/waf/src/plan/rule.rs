@@ -17,6 +17,10 @@ pub struct Place {
     pub file: Arc<str>,
     /// The line, from 1.
     pub line: u32,
+    /// The column, from 1, in characters; 0 where the line as a whole is meant.
+    pub column: u32,
+    /// How many bytes of the file from there on are meant; they may go on in further lines.
+    pub length: u32,
 }
 
 impl std::fmt::Display for Place {
@@ -38,6 +42,24 @@ pub(crate) struct Rule {
     pub(crate) log: bool,
     pub(crate) audit_log: bool,
     pub(crate) meta: Meta,
+}
+
+impl Rule {
+    /// `msg` as it is written, its macros as dots.
+    pub(crate) fn message(&self) -> String {
+        let pieces = self.meta.msg.iter().flat_map(|msg| &msg.0);
+        let texts = pieces.map(|piece| match piece {
+            Piece::Literal(text) => String::from_utf8_lossy(text),
+            Piece::Tx(_) | Piece::Variable(..) => "...".into(),
+        });
+        texts.collect()
+    }
+
+    /// Tags that hold no macro.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = &str> {
+        let tags = self.meta.tags.iter();
+        tags.filter_map(|tag| std::str::from_utf8(tag.fixed()?).ok())
+    }
 }
 
 /// What a rule says about itself.
