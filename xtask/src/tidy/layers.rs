@@ -11,6 +11,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("injection", &[]),
     ("waf", &["seclang", "injection"]),
     ("http", &["types"]),
+    // What people who write rules run, without a server.
+    ("rules", &["types", "seclang", "waf", "http"]),
     ("config", &["types", "seclang"]),
     ("net", &["types"]),
     ("tls", &["types", "net"]),
@@ -28,11 +30,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "control",
         &[
-            "types", "seclang", "waf", "http", "config", "net", "tls", "auth", "route", "balance",
+            "types", "seclang", "waf", "http", "rules", "config", "net", "tls", "auth", "route", "balance",
             "kernel", "proxy",
         ],
     ),
-    ("bascule", &["types", "config", "control"]),
+    ("bascule", &["types", "rules", "config", "control"]),
 ];
 
 /// Not rooms: they look at all rooms from outside, and no room looks at them.
@@ -51,6 +53,8 @@ const FENCED: &[(&str, &[&str])] = &[
     ("hyper", &["control"]),
     ("prometheus", &["proxy", "control"]),
     ("clap", &["bascule"]),
+    ("zip", &["rules"]),
+    ("tar", &["rules"]),
 ];
 
 pub(super) fn check(sources: &[Source]) -> Vec<String> {

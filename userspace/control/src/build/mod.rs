@@ -5,7 +5,6 @@ mod auth;
 mod file;
 mod listeners;
 mod routes;
-mod shipped;
 mod upstreams;
 mod waf;
 

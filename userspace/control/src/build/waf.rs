@@ -1,6 +1,6 @@
 //! WAF policies: rules read, adjusted, compiled.
 
-use super::{PolicyReport, Site, shipped};
+use super::{PolicyReport, Site};
 use config::{Entry, OverLimit, RuleSource, WafFailure, WafMode, WafPolicy};
 use proxy::{LineSink, LineWriter};
 use seclang::ast::Document;
@@ -127,7 +127,7 @@ fn fingerprint(documents: &[Document], options: &CompileOptions) -> u64 {
 
 fn load(site: &mut Site<'_>, source: &RuleSource) -> Option<Document> {
     let loaded = match source {
-        RuleSource::Shipped(_) => shipped::load(),
+        RuleSource::Shipped(_) => rules::shipped::load(),
         RuleSource::Files(files) => seclang::load(&files.found, &seclang::FsLoader),
     };
     match loaded {

@@ -50,7 +50,7 @@ impl Rule {
         let pieces = self.meta.msg.iter().flat_map(|msg| &msg.0);
         let texts = pieces.map(|piece| match piece {
             Piece::Literal(text) => String::from_utf8_lossy(text),
-            Piece::Tx(_) | Piece::Variable(..) => "...".into(),
+            _ => "...".into(),
         });
         texts.collect()
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 macro_rules! files {
     ($($name:literal,)*) => {
-        &[$(($name, include_str!(concat!("../../../../rules/", $name)))),*]
+        &[$(($name, include_str!(concat!("../../../rules/", $name)))),*]
     };
 }
 
@@ -27,7 +27,7 @@ const FILES: &[(&str, &str)] = files![
 ///
 /// # Errors
 /// None in a program that passed its tests.
-pub(super) fn load() -> Result<Document, Vec<Diagnostic>> {
+pub fn load() -> Result<Document, Vec<Diagnostic>> {
     let names: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
     seclang::load(&names, &Embedded)
 }

@@ -1,0 +1,7 @@
+//! For people who write rules: the rules that ship with the program, and everything that `bascule rules`, `bascule replay` and
+//! `bascule crs` do.
+//!
+//! It reads files and runs transactions in the process; it has no servers and opens no connections.
+#![forbid(unsafe_code)]
+
+pub mod shipped;
