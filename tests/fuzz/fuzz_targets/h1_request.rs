@@ -13,6 +13,7 @@ const LIMITS: HeadLimits = HeadLimits {
     header_count: 20,
     uri_bytes: 200,
     leading_empty_lines: 1,
+    length_beside_coding: http::h1::LengthBesideCoding::Refuse,
 };
 
 fn in_pieces(text: &[u8], size: usize, head: &mut RequestHead) -> Result<Parse, HeadError> {

@@ -14,6 +14,7 @@ const LIMITS: HeadLimits = HeadLimits {
     header_count: 20,
     uri_bytes: 0,
     leading_empty_lines: 1,
+    length_beside_coding: http::h1::LengthBesideCoding::Refuse,
 };
 
 fn in_pieces(

@@ -35,6 +35,7 @@ const LIMITS: HeadLimits = HeadLimits {
     header_count: 6,
     uri_bytes: 20,
     leading_empty_lines: 1,
+    length_beside_coding: http::h1::LengthBesideCoding::Refuse,
 };
 
 type Decided = Result<(Parse, Framing, bool, usize), HeadError>;

@@ -2,7 +2,9 @@
 
 mod support;
 
-use http::h1::{Fault, Framing};
+use http::Known;
+use http::h1::request::{RequestHead, parse};
+use http::h1::{Fault, Framing, HeadLimits, LengthBesideCoding};
 use support::{accepted, refused, with_fields};
 use types::Reason;
 
@@ -98,6 +100,37 @@ fn lengths_and_codings() {
     }
     let old = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(refused(old).fault, Fault::CodingInHttp10);
+}
+
+#[test]
+fn a_length_beside_a_coding_is_dropped_where_that_is_wanted() {
+    let limits = HeadLimits {
+        length_beside_coding: LengthBesideCoding::Drop,
+        ..HeadLimits::default()
+    };
+    for fields in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+    ] {
+        let text = with_fields(fields);
+        let mut head = RequestHead::new();
+        parse(text.as_bytes(), &limits, &mut head).unwrap();
+        let view = head.view(text.as_bytes());
+        assert_eq!(head.framing(), Framing::Chunked, "{fields:?}");
+        assert_eq!(view.header(Known::ContentLength), None, "{fields:?}");
+        assert!(!head.keep_alive(), "{fields:?}");
+    }
+    for fields in [
+        "Content-Length: 5\r\nTransfer-Encoding: gzip\r\n",
+        "Content-Length: 5\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: x\r\nTransfer-Encoding: chunked\r\n",
+    ] {
+        let text = with_fields(fields);
+        assert!(
+            parse(text.as_bytes(), &limits, &mut RequestHead::new()).is_err(),
+            "{fields:?}"
+        );
+    }
 }
 
 #[test]

@@ -120,7 +120,10 @@ fn request_lines_that_are_refused() {
         (b"GET /\tHTTP/1.1", Fault::RequestLine),
         (b"G\xc3\xa9T / HTTP/1.1", Fault::MethodByte),
         (b"G(T / HTTP/1.1", Fault::MethodByte),
-        (b"GET /", Fault::RequestLine),
+        (b"GET /", Fault::NoVersion),
+        (b"GET / ", Fault::NoVersion),
+        (b"POST /", Fault::RequestLine),
+        (b"GET ", Fault::RequestLine),
         (b"GET", Fault::RequestLine),
         (b"GET / http/1.1", Fault::VersionSyntax),
         (b"GET / HTTP/1.10", Fault::VersionSyntax),
@@ -128,7 +131,8 @@ fn request_lines_that_are_refused() {
         (b"GET / XTTP/1.1", Fault::VersionSyntax),
         (b"GET / HTTP/1.2", Fault::Version),
         (b"GET / HTTP/2.0", Fault::Version),
-        (b"GET / HTTP/0.9", Fault::Version),
+        (b"GET / HTTP/3.0", Fault::Version),
+        (b"GET / HTTP/0.9", Fault::VersionSyntax),
         (b"PRI * HTTP/2.0", Fault::Version),
         (b"GET /a b HTTP/1.1", Fault::VersionSyntax),
         (b"GET /\x00 HTTP/1.1", Fault::TargetByte),
@@ -146,7 +150,11 @@ fn request_lines_that_are_refused() {
         (b"GET * HTTP/1.1", Fault::Asterisk),
         (b"OPTIONS *?x HTTP/1.1", Fault::TargetForm),
         (b"CONNECT a.example:443 HTTP/1.1", Fault::Connect),
-        (b"CONNECT /x HTTP/1.1", Fault::Connect),
+        (b"CONNECT [::1]:443 HTTP/1.1", Fault::Connect),
+        (b"CONNECT a.example HTTP/1.1", Fault::TunnelTarget),
+        (b"CONNECT a.example: HTTP/1.1", Fault::TunnelTarget),
+        (b"CONNECT a.example:0 HTTP/1.1", Fault::TunnelTarget),
+        (b"CONNECT /x HTTP/1.1", Fault::TunnelTarget),
     ];
     for (line, fault) in cases {
         let text = [line, &b"\r\nHost: a.example\r\n\r\n"[..]].concat();
@@ -209,6 +217,7 @@ fn limits_hold_for_complete_and_for_partial_heads() {
         header_count: 3,
         uri_bytes: 20,
         leading_empty_lines: 1,
+        length_beside_coding: http::h1::LengthBesideCoding::Refuse,
     };
     let uri = |len: usize| format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(len - 1));
     assert!(parse(uri(20).as_bytes(), &limits, &mut RequestHead::new()).is_ok());

@@ -70,26 +70,43 @@ fn request_line(line: &[u8]) -> Option<LineFault> {
     let target_at = method_len + 1;
     let target = line.get(target_at..).unwrap_or_default();
     let target_len = memchr::memchr(b' ', target).unwrap_or(target.len());
-    if target_len == 0 || target_len == target.len() {
-        return Some((Fault::RequestLine, target_at + target_len));
+    if target_len == 0 {
+        return Some((Fault::RequestLine, target_at));
     }
     let bad = target
         .iter()
         .take(target_len)
         .position(|&byte| byte <= b' ' || byte >= 0x7f);
+    let version_at = (target_at + target_len + 1).min(line.len());
+    let ends_here = version_at == line.len();
     if let Some(at) = bad {
-        return Some((Fault::TargetByte, target_at + at));
+        // With white space of another kind it is no target but the rest of the line.
+        let fault = if ends_here {
+            Fault::RequestLine
+        } else {
+            Fault::TargetByte
+        };
+        return Some((fault, target_at + at));
     }
-    let version_at = target_at + target_len + 1;
+    if ends_here {
+        // HTTP/0.9 had no other method (RFC 1945, 5.1).
+        let fault = if line.starts_with(b"GET ") {
+            Fault::NoVersion
+        } else {
+            Fault::RequestLine
+        };
+        return Some((fault, version_at));
+    }
     version(line.get(version_at..).unwrap_or_default()).map(|fault| (fault, version_at))
 }
 
-/// `HTTP/2.0` is a version that we do not speak; anything that is no version at all is malformed.
+/// `HTTP/2.0` is a version that we do not speak; anything that is no version at all is malformed. So is `HTTP/0.9`: a
+/// request of that version does not say so.
 fn version(text: &[u8]) -> Option<Fault> {
     match text {
         b"HTTP/1.0" | b"HTTP/1.1" => None,
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+            if matches!(major, b'1'..=b'9') && minor.is_ascii_digit() =>
         {
             Some(Fault::Version)
         }

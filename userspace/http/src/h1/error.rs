@@ -42,6 +42,8 @@ faults! {
     EmptyLines => MalformedRequest, "too many empty lines before the start line (RFC 9112, 2.2)";
     /// The line is not `method SP target SP version`.
     RequestLine => MalformedRequest, "a request line that is not `method target version` with single spaces (RFC 9112, 3)";
+    /// A line that ends behind the target: a request of HTTP/0.9.
+    NoVersion => MalformedRequest, "a request line without a version, as HTTP/0.9 had it (RFC 9112, 3)";
     /// A byte in the method that no token has.
     MethodByte => MalformedRequest, "a byte that no method has (RFC 9110, 5.6.2)";
     /// The method is longer than any that is registered.
@@ -54,6 +56,8 @@ faults! {
     Fragment => MalformedRequest, "a fragment in the target; clients keep it to themselves (RFC 9112, 3.2)";
     /// Neither `/path`, nor `http://host/path`, nor `*`.
     TargetForm => MalformedRequest, "a target that is neither /path nor http://host/path nor * (RFC 9112, 3.2)";
+    /// CONNECT with a target that is not `host:port`.
+    TunnelTarget => MalformedRequest, "a CONNECT whose target is not host:port (RFC 9110, 9.3.6)";
     /// `*` with another method than OPTIONS.
     Asterisk => MalformedRequest, "the target * with another method than OPTIONS (RFC 9112, 3.2.4)";
     /// `user@host` in the target.
@@ -130,6 +134,13 @@ pub struct HeadError {
 }
 
 impl HeadError {
+    /// Whether who sent it reads a head before the body of an answer. A client of HTTP/0.9 takes everything for the body
+    /// (RFC 1945, 6).
+    #[must_use]
+    pub const fn takes_head(&self) -> bool {
+        !matches!(self.fault, Fault::NoVersion)
+    }
+
     /// The cause under which the connection's end is logged, counted and answered.
     #[must_use]
     pub const fn reason(&self) -> Reason {

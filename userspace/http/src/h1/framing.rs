@@ -1,6 +1,6 @@
 //! How long a message is, decided once from its head (RFC 9112, 6).
 
-use super::{CONNECTION_BYTES_MAX, Fault};
+use super::{CONNECTION_BYTES_MAX, Fault, LengthBesideCoding};
 use crate::chars::{TOKEN, decimal, tokens, trim};
 use crate::field::Known;
 use crate::method::Version;
@@ -32,9 +32,21 @@ pub(super) struct Claims {
     pub(super) upgrade: bool,
     pub(super) expect_continue: bool,
     pub(super) te_trailers: bool,
+    pub(super) length_beside_coding: LengthBesideCoding,
 }
 
 impl Claims {
+    /// Settles what a head with both a length and a coding says. Whether there was one: its length is then to be forgotten.
+    pub(super) fn drop_length(&mut self) -> bool {
+        let both = self.chunked && self.length.take().is_some();
+        self.close |= both;
+        both
+    }
+
+    const fn refuses_both(&self) -> bool {
+        matches!(self.length_beside_coding, LengthBesideCoding::Refuse)
+    }
+
     /// Takes one field into account.
     pub(super) fn note(&mut self, known: Known, value: &[u8]) -> Result<(), Fault> {
         match known {
@@ -69,7 +81,7 @@ impl Claims {
         if self.length.replace(length).is_some() {
             return Err(Fault::LengthRepeated);
         }
-        if self.chunked {
+        if self.chunked && self.refuses_both() {
             return Err(Fault::LengthAndCoding);
         }
         Ok(())
@@ -79,7 +91,7 @@ impl Claims {
         if self.chunked {
             return Err(Fault::CodingRepeated);
         }
-        if self.length.is_some() {
+        if self.length.is_some() && self.refuses_both() {
             return Err(Fault::LengthAndCoding);
         }
         if !value.eq_ignore_ascii_case(b"chunked") {

@@ -23,6 +23,20 @@ pub struct HeadLimits {
     /// Empty lines that are skipped before a request line (RFC 9112, 2.2: some clients send one after a body).
     /// One more is refused with 400. None are skipped before a status line.
     pub leading_empty_lines: usize,
+    /// What becomes of a request with Content-Length beside `Transfer-Encoding: chunked`. A response with both is refused.
+    pub length_beside_coding: LengthBesideCoding,
+}
+
+/// What becomes of a request with both Content-Length and `Transfer-Encoding: chunked`, which readers on the way may have
+/// understood in two ways (RFC 9112, 6.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LengthBesideCoding {
+    /// It is refused with 400.
+    #[default]
+    Refuse,
+    /// The body is read as chunked, Content-Length is removed before anybody sees it, and the connection ends with the
+    /// answer: what RFC 9112, 6.3 asks of those who do not refuse.
+    Drop,
 }
 
 impl Default for HeadLimits {
@@ -32,6 +46,7 @@ impl Default for HeadLimits {
             header_count: 100,
             uri_bytes: 8 * 1024,
             leading_empty_lines: 2,
+            length_beside_coding: LengthBesideCoding::Refuse,
         }
     }
 }

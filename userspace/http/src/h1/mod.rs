@@ -5,6 +5,7 @@ pub mod chunk;
 mod diagnose;
 mod error;
 mod framing;
+mod glimpse;
 mod limits;
 pub mod request;
 pub mod response;
@@ -14,8 +15,10 @@ mod trailers;
 
 pub use error::{Fault, HeadError, Side};
 pub use framing::Framing;
+pub use glimpse::Glimpse;
 pub use limits::{
-    BodyLimits, CONNECTION_BYTES_MAX, HEADER_COUNT_MAX, HeadLimits, METHOD_BYTES_MAX,
+    BodyLimits, CONNECTION_BYTES_MAX, HEADER_COUNT_MAX, HeadLimits, LengthBesideCoding,
+    METHOD_BYTES_MAX,
 };
 pub use target::{Target, TargetForm};
 pub use trailers::Trailers;

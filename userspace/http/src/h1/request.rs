@@ -275,6 +275,7 @@ fn read_line(
     let path = parsed.path.unwrap_or_default().as_bytes();
     head.method = Method::of(method);
     head.method_span = Span::of(buf, method);
+    head.claims.length_beside_coding = limits.length_beside_coding;
     head.version = if parsed.version == Some(0) {
         Version::Http10
     } else {
@@ -324,6 +325,10 @@ fn read_fields(
     }
     if head.claims.chunked && head.version == Version::Http10 {
         return Err(fail(Fault::CodingInHttp10, extent.start));
+    }
+    if head.claims.drop_length() {
+        head.fields
+            .retain(|field| field.known != Some(Known::ContentLength));
     }
     head.host = decide_host(buf, extent, head, host)?;
     Ok(())

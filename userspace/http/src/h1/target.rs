@@ -2,6 +2,7 @@
 
 use super::Fault;
 use crate::method::{Method, Scheme};
+use crate::normalise::host::Authority;
 use crate::span::Span;
 
 /// The form of a request target. The authority form belongs to CONNECT and is refused.
@@ -40,7 +41,12 @@ impl Target {
     /// Cuts `text`, which begins at `base` of the buffer.
     pub(super) fn parse(method: Method, text: &[u8], base: usize) -> Result<Self, TargetFault> {
         if method == Method::Connect {
-            return Err((Fault::Connect, 0));
+            let fault = if is_tunnel_target(text) {
+                Fault::Connect
+            } else {
+                Fault::TunnelTarget
+            };
+            return Err((fault, 0));
         }
         let mut question = None;
         for (at, &byte) in text.iter().enumerate() {
@@ -90,4 +96,9 @@ impl Target {
         self.path = Span::new(base + path_at, base + hierarchy.len());
         Ok(())
     }
+}
+
+/// `host:port`, and the port is one (RFC 9110, 9.3.6).
+fn is_tunnel_target(text: &[u8]) -> bool {
+    Authority::parse(text).is_ok_and(|authority| authority.port.is_some_and(|port| port > 0))
 }
