@@ -245,10 +245,17 @@ mod values {
     }
 
     #[test]
-    fn a_header_sent_twice_has_two_values() {
-        site(r#"SecRule &REQUEST_HEADERS:X "@eq 2" "id:1,phase:1,deny""#)
-            .given(get("/").with("x", "1").with("X", "2"))
-            .expect_blocked_by(1);
+    fn a_header_sent_twice_is_one_value() {
+        let site = site(
+            r#"SecRule &REQUEST_HEADERS:X "@eq 1" "id:1,phase:1,pass,log,chain"
+                 SecRule REQUEST_HEADERS:X "@streq 1, 2"
+               SecRule REQUEST_COOKIES:b "@streq 2" "id:2,phase:1,pass,log"
+               SecRule &REQUEST_COOKIES "@eq 3" "id:3,phase:1,pass,log""#,
+        );
+        site.given(get("/").with("x", " 1").with("Y", "0").with("X", "2 "))
+            .expect_matched(&[1]);
+        site.given(get("/").with("Cookie", "a=1; b=2").with("cookie", "c=3"))
+            .expect_matched(&[2, 3]);
     }
 
     #[test]

@@ -186,6 +186,11 @@ impl Transaction {
         self.is_inspecting() && self.request.access
     }
 
+    /// Says that the request body will not be given: phase 2 then runs as if bodies were not looked at.
+    pub fn without_request_body(&mut self) {
+        self.request.access = false;
+    }
+
     /// Bytes of request body that are kept at most (`SecRequestBodyLimit`).
     #[must_use]
     pub fn request_body_limit(&self) -> usize {

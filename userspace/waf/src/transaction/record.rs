@@ -66,7 +66,7 @@ impl Transaction {
                     .state
                     .matches
                     .iter()
-                    .filter(|matched| matched.audit_log)
+                    .filter(|matched| matched.audit_log || matched.log)
                     .map(Message::from)
                     .collect(),
                 outcome: self.outcome(),

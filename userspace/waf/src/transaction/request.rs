@@ -26,6 +26,28 @@ impl Transaction {
         let target_start = method.len() + 1;
         request.target = line.slice(target_start, target_start + target.len());
         request.protocol = line.slice(line.len().saturating_sub(protocol.len()), line.len());
+        self.read_target(target);
+    }
+
+    /// Takes a request line that no server understands, and the parts that it may have: for requests that are refused whatever the
+    /// rules say, and inspected all the same.
+    pub fn malformed_request_line(
+        &mut self,
+        line: &[u8],
+        method: &[u8],
+        target: &[u8],
+        protocol: &[u8],
+    ) {
+        let store = &mut self.state.store;
+        self.request.line = store.push(line);
+        self.request.method = store.push(method);
+        self.request.target = store.push(target);
+        self.request.protocol = store.push(protocol);
+        self.read_target(target);
+    }
+
+    fn read_target(&mut self, target: &[u8]) {
+        let request = &mut self.request;
         let parts = split_target(target);
         let path = request.target.slice(parts.path.0, parts.path.1);
         request.query = parts
@@ -67,8 +89,24 @@ impl Transaction {
         request.basename = request.filename.slice(base, request.filename.len());
     }
 
-    /// Takes a header field of the request; blanks round the value are dropped.
+    /// Takes a header field of the request; blanks round the value are dropped. A field that is sent again goes on with the value of
+    /// the first (RFC 9110, 5.3), and cookies with cookies (RFC 9113, 8.2.3): rules see one value, as endpoints that join them do.
     pub fn request_header(&mut self, name: &[u8], value: &[u8]) {
+        let store = &mut self.state.store;
+        let mut fields = self.request.headers.iter_mut();
+        if let Some(field) = fields.find(|field| store.get(field.key).eq_ignore_ascii_case(name)) {
+            let separator: &[u8] = if name.eq_ignore_ascii_case(b"cookie") {
+                b"; "
+            } else {
+                b", "
+            };
+            field.value = store.derive(field.value, |before, out| {
+                out.extend_from_slice(before);
+                out.extend_from_slice(separator);
+                out.extend_from_slice(value.trim_ascii());
+            });
+            return;
+        }
         let key = self.state.store.push(name);
         let value = self.state.store.push(value.trim_ascii());
         self.request.headers.push(Pair { key, value });
