@@ -73,6 +73,12 @@ impl ByteSet {
         ])
     }
 
+    /// The bytes that are in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: ByteSet) -> ByteSet {
+        self.complement().union(other.complement()).complement()
+    }
+
     /// The bytes that are no members.
     #[must_use]
     pub const fn complement(self) -> ByteSet {

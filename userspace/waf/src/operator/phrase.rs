@@ -1,5 +1,7 @@
 //! `@pm`, `@pmFromFile`: any of many phrases, without case.
 
+use std::sync::OnceLock;
+
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::Captures;
@@ -8,9 +10,13 @@ use crate::bytes::hex_value;
 /// A set of phrases and the automaton that finds them.
 #[derive(Debug)]
 pub(crate) struct Phrases {
-    automaton: AhoCorasick,
+    /// Made when it is first asked: a prefilter answers for most values, and a start has better things to do.
+    automaton: OnceLock<Option<AhoCorasick>>,
     phrases: Vec<Vec<u8>>,
 }
+
+/// Bytes of all phrases of a set. The automaton's states are as many at most, and it counts them in 31 bits.
+const LIMIT_BYTES: usize = 64 << 20;
 
 /// Why phrases do not make a set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +28,8 @@ pub enum PhraseError {
     #[error("`{0}` is not hexadecimal bytes between bars, such as |41 42|")]
     Hex(String),
     /// More than the automaton takes.
-    #[error("too many phrases: {0}")]
-    TooMany(String),
+    #[error("the phrases have {0} bytes together, more than the {LIMIT_BYTES} that are looked for")]
+    TooMany(usize),
 }
 
 impl Phrases {
@@ -77,12 +83,26 @@ impl Phrases {
         if phrases.is_empty() {
             return Err(PhraseError::Empty);
         }
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(&phrases)
-            .map_err(|error| PhraseError::TooMany(error.to_string()))?;
-        Ok(Phrases { automaton, phrases })
+        let bytes = phrases.iter().map(Vec::len).sum();
+        if bytes > LIMIT_BYTES {
+            return Err(PhraseError::TooMany(bytes));
+        }
+        Ok(Phrases {
+            automaton: OnceLock::new(),
+            phrases,
+        })
+    }
+
+    /// The automaton; `None` where none could be made, which the limit on bytes keeps from happening.
+    pub(crate) fn automaton(&self) -> Option<&AhoCorasick> {
+        let make = || {
+            AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(&self.phrases)
+                .ok()
+        };
+        self.automaton.get_or_init(make).as_ref()
     }
 
     /// The phrases in lower case.
@@ -91,11 +111,21 @@ impl Phrases {
     }
 
     pub(crate) fn matches(&self, value: &[u8], captures: Option<&mut Captures>) -> bool {
+        // No phrase is empty.
+        let Some(automaton) = Some(value)
+            .filter(|value| !value.is_empty())
+            .and_then(|_| self.automaton())
+        else {
+            if let Some(captures) = captures {
+                captures.clear();
+            }
+            return false;
+        };
         let Some(captures) = captures else {
-            return self.automaton.is_match(value);
+            return automaton.is_match(value);
         };
         captures.clear();
-        let found = self.automaton.find(value);
+        let found = automaton.find(value);
         if let Some(found) = &found {
             captures.push(Some((found.start(), found.end())));
         }

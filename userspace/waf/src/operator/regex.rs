@@ -1,6 +1,6 @@
 //! Regular expressions, exactly: PCRE2 with JIT on bytes, dot-all, no multi-line, `$` at the very end.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use pcre2::bytes::{CaptureLocations, Regex as Pcre, RegexBuilder};
 
@@ -11,7 +11,12 @@ const JIT_STACK_BYTES: usize = 512 * 1024;
 
 /// A compiled pattern.
 pub(crate) struct Regex {
-    code: Pcre,
+    /// As it is when rules are read: enough to know that the pattern is right.
+    plain: Pcre,
+    /// With machine code, made when the first value meets the pattern: most patterns of a start meet none for a while.
+    fast: OnceLock<Option<Pcre>>,
+    pattern: String,
+    caseless: bool,
     source: String,
     /// Memory for groups, kept because making it maps memory. Only rules that capture and match ask for it, and none ever waits:
     /// when the lock is taken, new memory is made.
@@ -41,18 +46,21 @@ impl Regex {
 
     fn build(source: &str, caseless: bool, match_limit: u64) -> Result<Regex, RegexError> {
         let pattern = format!("(*LIMIT_MATCH={match_limit}){}", pattern::for_pcre(source));
-        let code = RegexBuilder::new()
-            .dotall(true)
-            .caseless(caseless)
-            .jit_if_available(true)
-            .max_jit_stack_size(Some(JIT_STACK_BYTES))
-            .build(&pattern)
-            .map_err(RegexError)?;
         Ok(Regex {
-            code,
+            plain: compile(&pattern, caseless, false).map_err(RegexError)?,
+            fast: OnceLock::new(),
+            pattern,
+            caseless,
             source: source.to_owned(),
             spare_groups: Mutex::new(Vec::new()),
         })
+    }
+
+    fn code(&self) -> &Pcre {
+        let fast = self
+            .fast
+            .get_or_init(|| compile(&self.pattern, self.caseless, true).ok());
+        fast.as_ref().unwrap_or(&self.plain)
     }
 
     /// The pattern as the rule has it.
@@ -65,7 +73,11 @@ impl Regex {
         value: &[u8],
         captures: Option<&mut Captures>,
     ) -> Result<bool, MatchError> {
-        let found = self.code.is_match(value).map_err(|_| MatchError)?;
+        let code = match value {
+            [] => &self.plain,
+            _ => self.code(),
+        };
+        let found = code.is_match(value).map_err(|_| MatchError)?;
         if let Some(captures) = captures {
             captures.clear();
             if found {
@@ -74,9 +86,8 @@ impl Regex {
                     .try_lock()
                     .ok()
                     .and_then(|mut spare| spare.pop());
-                let mut groups = spare.unwrap_or_else(|| self.code.capture_locations());
-                self.code
-                    .captures_read(&mut groups, value)
+                let mut groups = spare.unwrap_or_else(|| code.capture_locations());
+                code.captures_read(&mut groups, value)
                     .map_err(|_| MatchError)?;
                 for group in 0..groups.len().min(Captures::LIMIT) {
                     captures.push(groups.get(group));
@@ -94,12 +105,21 @@ impl Regex {
         &'a self,
         value: &'a [u8],
     ) -> impl Iterator<Item = Result<(usize, usize), MatchError>> + 'a {
-        self.code.captures_iter(value).map(|captures| {
+        self.code().captures_iter(value).map(|captures| {
             let captures = captures.map_err(|_| MatchError)?;
             let group = captures.get(1).or_else(|| captures.get(0));
             Ok(group.map_or((0, 0), |group| (group.start(), group.end())))
         })
     }
+}
+
+fn compile(pattern: &str, caseless: bool, jit: bool) -> Result<Pcre, pcre2::Error> {
+    RegexBuilder::new()
+        .dotall(true)
+        .caseless(caseless)
+        .jit_if_available(jit)
+        .max_jit_stack_size(Some(JIT_STACK_BYTES))
+        .build(pattern)
 }
 
 impl std::fmt::Debug for Regex {

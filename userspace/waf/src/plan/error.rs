@@ -23,6 +23,9 @@ pub struct CompileOptions {
     pub on_engine_error: FailureMode,
     /// Where the prefilter's databases are kept between runs; without, they are compiled each time.
     pub databases: Option<Arc<dyn DatabaseCache>>,
+    /// Whether a database that is not kept is compiled, which takes seconds. Off: its rules are found by their bytes alone, with the
+    /// same verdicts, and [`crate::RuleSet::lacks_databases`] says so.
+    pub compile_databases: bool,
 }
 
 impl Default for CompileOptions {
@@ -33,6 +36,7 @@ impl Default for CompileOptions {
             work_limit_bytes: 64 << 20,
             on_engine_error: FailureMode::Closed,
             databases: None,
+            compile_databases: true,
         }
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Gates {
     pub(crate) classes: Vec<Class>,
     /// By rule: its group, if it is gated.
     group_of: Vec<Option<u32>>,
+    /// Whether a database was left out, because it is not kept and none was to be compiled.
+    lacks_databases: bool,
 }
 
 /// Rules of one phase behind the same guard: those of one paranoia level. A group is decided when its first rule comes up, so levels
@@ -230,11 +232,13 @@ impl Gates {
                 matches_empty,
             });
         }
-        let (database, refused) = Database::compile(expressions, options.databases.as_deref())
-            .map_err(|error| error.to_string())?;
-        group.database = database;
-        for unit in refused {
-            group.units[unit as usize].scanned = false;
+        let made = Database::make(expressions, options).map_err(|error| error.to_string())?;
+        group.database = made.database;
+        self.lacks_databases |= made.is_missing;
+        for unit in made.refused {
+            if let Some(unit) = group.units.get_mut(unit as usize) {
+                unit.scanned = false;
+            }
         }
         self.add_classes(rules, number, &mut group);
         self.groups.push(group);
@@ -328,6 +332,11 @@ impl Gates {
             .filter_map(|group| group.database.as_ref())
             .map(Database::size)
             .sum()
+    }
+
+    /// Whether a database was left out.
+    pub(crate) fn lacks_databases(&self) -> bool {
+        self.lacks_databases
     }
 
     /// How many rules are gated, and how many of these a scan finds.
@@ -460,7 +469,8 @@ fn needs(condition: &Condition) -> Needs {
     }
 }
 
-/// The expressions by which a scan finds every value that could match; none where a scan cannot or should not.
+/// The expressions by which a scan finds every value that could match; none where a scan should not. Whether the library takes them
+/// is seen when the database is made.
 fn scannable(condition: &Condition, needs: &Needs, unit: u32) -> Vec<Expression> {
     if condition.negated || needs.dear {
         return Vec::new();
@@ -481,7 +491,5 @@ fn scannable(condition: &Condition, needs: &Needs, unit: u32) -> Vec<Expression>
         _ => None,
     };
     // All or none: a rule of which one phrase is not looked for would lose matches.
-    expressions
-        .filter(|expressions| expressions.iter().all(Expression::is_accepted))
-        .unwrap_or_default()
+    expressions.unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! The prefilter's databases: many patterns in one pass over a value.
 
+use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyperscan::SerializedDatabase as _;
@@ -9,7 +10,7 @@ use hyperscan::{
 
 use sha1::{Digest, Sha1};
 
-use super::database_cache::DatabaseCache;
+use super::error::CompileOptions;
 use crate::operator;
 use crate::transform;
 
@@ -26,7 +27,11 @@ impl Expression {
 
     /// A literal.
     pub(super) fn of_text(text: &[u8], caseless: bool, id: u32) -> Option<Expression> {
-        let escaped: String = text.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        let mut escaped = String::with_capacity(text.len() * 4);
+        for byte in text {
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "\\x{byte:02x}");
+        }
         let flags = if caseless {
             PatternFlags::CASELESS
         } else {
@@ -45,10 +50,26 @@ impl Expression {
         Some(Expression { pattern })
     }
 
+    fn id(&self) -> u32 {
+        // As it was given.
+        self.pattern.id.map_or(0, |id| id as u32)
+    }
+
     /// Whether the library takes the expression: cheap, nothing is compiled.
-    pub(super) fn is_accepted(&self) -> bool {
+    fn is_accepted(&self) -> bool {
         self.pattern.info().is_ok()
     }
+}
+
+/// What became of expressions.
+#[derive(Default)]
+pub(super) struct Made {
+    /// The database; `None` without an expression.
+    pub(super) database: Option<Database>,
+    /// Ids that are not in it, because the library does not take one of their expressions or finds it too large.
+    pub(super) refused: Vec<u32>,
+    /// Whether there should be a database, and it was neither kept nor compiled.
+    pub(super) is_missing: bool,
 }
 
 /// A compiled database.
@@ -59,44 +80,35 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Compiles expressions, or takes the database that was compiled of them before. Those that the library finds too large only now
-    /// are given back by their ids, and are not in it.
-    pub(super) fn compile(
+    /// Takes the database that was made of these expressions before, or compiles it if that is wanted.
+    pub(super) fn make(
         expressions: Vec<Expression>,
-        cache: Option<&dyn DatabaseCache>,
-    ) -> Result<(Option<Database>, Vec<u32>), hyperscan::Error> {
-        let mut patterns: Patterns = expressions
-            .into_iter()
-            .map(|expression| expression.pattern)
-            .collect();
-        let mut refused = Vec::new();
-        while !patterns.is_empty() {
-            let key = cache.map(|_| key(&patterns));
-            if let (Some(cache), Some(key)) = (cache, &key)
-                && let Some(database) = cache
-                    .load(key)
-                    .and_then(|bytes| bytes.deserialize::<BlockMode>().ok())
-            {
-                return Ok((Some(Database::new(database)), refused));
-            }
-            match patterns.build::<BlockMode>() {
-                Ok(database) => {
-                    if let (Some(cache), Some(key)) = (cache, &key) {
-                        cache.store(key, &database.serialize()?);
-                    }
-                    return Ok((Some(Database::new(database)), refused));
-                }
-                Err(error) => {
-                    let Some(index) = offender(&error).filter(|&index| index < patterns.len())
-                    else {
-                        return Err(error);
-                    };
-                    let id = patterns.0.remove(index).id;
-                    refused.extend(id.and_then(|id| u32::try_from(id).ok()));
-                }
-            }
+        options: &CompileOptions,
+    ) -> Result<Made, hyperscan::Error> {
+        if expressions.is_empty() {
+            return Ok(Made::default());
         }
-        Ok((None, refused))
+        let cache = options.databases.as_deref();
+        let key = cache.map(|_| key(&expressions)).unwrap_or_default();
+        if let Some(made) = cache.and_then(|cache| kept(&cache.load(&key)?)) {
+            return Ok(made);
+        }
+        if !options.compile_databases {
+            return Ok(Made {
+                refused: expressions.iter().map(Expression::id).collect(),
+                is_missing: true,
+                ..Made::default()
+            });
+        }
+        let (database, refused) = compile(expressions)?;
+        if let Some(cache) = cache {
+            cache.store(&key, &to_keep(database.as_ref(), &refused)?);
+        }
+        Ok(Made {
+            database: database.map(Database::new),
+            refused,
+            is_missing: false,
+        })
     }
 
     fn new(database: BlockDatabase) -> Database {
@@ -128,14 +140,79 @@ impl Database {
     }
 }
 
-/// Stands for the expressions and the library. A database for another processor under the same key is refused by the library, and
-/// compiled again.
-fn key(patterns: &Patterns) -> String {
+/// Compiles what the library takes, and gives back the ids of the rest.
+fn compile(
+    expressions: Vec<Expression>,
+) -> Result<(Option<BlockDatabase>, Vec<u32>), hyperscan::Error> {
+    let mut refused: Vec<u32> = expressions
+        .iter()
+        .filter(|expression| !expression.is_accepted())
+        .map(Expression::id)
+        .collect();
+    let mut patterns: Patterns = expressions
+        .into_iter()
+        .filter(|expression| !refused.contains(&expression.id()))
+        .map(|expression| expression.pattern)
+        .collect();
+    while !patterns.is_empty() {
+        match patterns.build::<BlockMode>() {
+            Ok(database) => return Ok((Some(database), refused)),
+            Err(error) => {
+                // Some are found too large only now. All expressions of the id go.
+                let Some(id) = offender(&error)
+                    .and_then(|index| patterns.0.get(index))
+                    .and_then(|pattern| pattern.id)
+                else {
+                    return Err(error);
+                };
+                patterns.0.retain(|pattern| pattern.id != Some(id));
+                refused.extend(u32::try_from(id).ok());
+            }
+        }
+    }
+    Ok((None, refused))
+}
+
+/// What is kept of a database: how many ids were refused, these ids, and the database as the library writes it, if there is one.
+fn to_keep(database: Option<&BlockDatabase>, refused: &[u32]) -> Result<Vec<u8>, hyperscan::Error> {
+    let count = refused.len() as u32;
+    let mut kept = count.to_le_bytes().to_vec();
+    kept.extend(refused.iter().flat_map(|id| id.to_le_bytes()));
+    if let Some(database) = database {
+        kept.extend_from_slice(&database.serialize()?);
+    }
+    Ok(kept)
+}
+
+/// Reads what was kept; `None` where the library does not take it.
+fn kept(bytes: &[u8]) -> Option<Made> {
+    let (count, rest) = bytes.split_first_chunk()?;
+    let length = (u32::from_le_bytes(*count) as usize).checked_mul(size_of::<u32>())?;
+    let (ids, database) = rest.split_at_checked(length)?;
+    let (ids, _) = ids.as_chunks();
+    let database = match database {
+        [] => None,
+        database => Some(Database::new(database.deserialize::<BlockMode>().ok()?)),
+    };
+    Some(Made {
+        database,
+        refused: ids.iter().copied().map(u32::from_le_bytes).collect(),
+        is_missing: false,
+    })
+}
+
+/// Stands for the expressions, the library and the processor that a database is made for.
+fn key(expressions: &[Expression]) -> String {
     let mut digest = Sha1::new();
+    digest.update(LAYOUT);
     digest.update(hyperscan::version_str().to_bytes());
-    for pattern in patterns.iter() {
-        // Displayed with id and flags; no expression holds NUL.
-        digest.update(pattern.to_string());
+    digest.update(processor());
+    for expression in expressions {
+        // No expression holds NUL.
+        let pattern = &expression.pattern;
+        digest.update(expression.id().to_le_bytes());
+        digest.update(pattern.flags.bits().to_le_bytes());
+        digest.update(&pattern.expression);
         digest.update([0]);
     }
     let mut text = Vec::new();
@@ -145,6 +222,22 @@ fn key(patterns: &Patterns) -> String {
         &mut text,
     );
     String::from_utf8_lossy(&text).into_owned()
+}
+
+/// How entries are laid out; another number for another layout.
+const LAYOUT: &[u8] = b"1\0";
+
+/// What the library looks at when it compiles for the processor at hand.
+fn processor() -> String {
+    #[cfg(target_arch = "x86_64")]
+    let features = [
+        std::arch::is_x86_feature_detected!("avx2"),
+        std::arch::is_x86_feature_detected!("avx512bw"),
+        std::arch::is_x86_feature_detected!("avx512vbmi"),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    let features: [bool; 0] = [];
+    format!("{} {features:?}\0", std::env::consts::ARCH)
 }
 
 /// The index of the expression that an error of the compiler is about.
@@ -196,5 +289,72 @@ impl Scratches {
 impl std::fmt::Debug for Scratches {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Scratches").field(&self.0.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::DatabaseCache;
+    use std::collections::HashMap;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Debug, Default)]
+    struct Shelf(Mutex<HashMap<String, Vec<u8>>>);
+
+    impl DatabaseCache for Shelf {
+        fn load(&self, key: &str) -> Option<Vec<u8>> {
+            self.0.lock().unwrap().get(key).cloned()
+        }
+
+        fn store(&self, key: &str, database: &[u8]) {
+            self.0
+                .lock()
+                .unwrap()
+                .insert(key.to_owned(), database.to_vec());
+        }
+    }
+
+    fn expressions(patterns: &[&str]) -> Vec<Expression> {
+        let ids = patterns.iter().zip(0..);
+        ids.filter_map(|(pattern, id)| Expression::of_pattern(pattern, id))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_kept_tells_what_was_refused() {
+        let shelf = Arc::new(Shelf::default());
+        let mut options = CompileOptions {
+            databases: Some(shelf.clone()),
+            compile_databases: false,
+            ..CompileOptions::default()
+        };
+        let patterns = ["union.{0,9}select", r"(a)\1", "script"];
+        let missing = Database::make(expressions(&patterns), &options).unwrap();
+        assert!(missing.is_missing && missing.database.is_none());
+        assert_eq!(
+            missing.refused,
+            [0, 1, 2],
+            "all are found by their bytes meanwhile"
+        );
+        options.compile_databases = true;
+        let made = Database::make(expressions(&patterns), &options).unwrap();
+        assert_eq!(
+            (made.refused, made.is_missing),
+            (vec![1], false),
+            "a back reference is not scanned for"
+        );
+        options.compile_databases = false;
+        let kept = Database::make(expressions(&patterns), &options).unwrap();
+        assert_eq!((kept.refused, kept.is_missing), (vec![1], false));
+        assert!(kept.database.is_some());
+        // What the library does not take counts as not there.
+        let damaged = |bytes: &mut Vec<u8>| bytes.truncate(20);
+        shelf.0.lock().unwrap().values_mut().for_each(damaged);
+        assert!(
+            Database::make(expressions(&patterns), &options)
+                .unwrap()
+                .is_missing
+        );
     }
 }

@@ -204,6 +204,12 @@ impl RuleSet {
         &self.notices
     }
 
+    /// Whether databases of the prefilter were left out ([`CompileOptions::compile_databases`]): verdicts are the same and cost more.
+    #[must_use]
+    pub fn lacks_databases(&self) -> bool {
+        self.gates.lacks_databases()
+    }
+
     /// The same for the same rules and options: tells whether a reload changed anything.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
