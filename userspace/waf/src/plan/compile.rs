@@ -179,23 +179,7 @@ impl<'a> Compiler<'a> {
                 target.variable
             )));
         }
-        let selector = match &target.selector {
-            ast::Selector::None => Selector::All,
-            ast::Selector::XPath(path)
-                if path == body::XML_TEXT || path == body::XML_ATTRIBUTES =>
-            {
-                Selector::Key(path.clone().into_bytes().into())
-            }
-            ast::Selector::XPath(path) => {
-                return Err(Kind::Unsupported(format!(
-                    "the XPath `{path}` (`/*` and `//@*` are)"
-                )));
-            }
-            ast::Selector::Key(key) => Selector::Key(key.to_ascii_lowercase().into_bytes().into()),
-            ast::Selector::Regex(pattern) => {
-                Selector::Regex(Regex::caseless(pattern, self.match_limit).map_err(Kind::Pattern)?)
-            }
-        };
+        let selector = selector(&target.selector, self.match_limit)?;
         let slot = match (target.variable, &selector) {
             (Variable::Tx, Selector::Key(key)) => Some(self.names.slot(key)),
             _ => None,
@@ -326,6 +310,25 @@ impl<'a> Compiler<'a> {
         });
         Text(pieces.collect())
     }
+}
+
+/// Which values of a collection a selector means.
+pub(super) fn selector(written: &ast::Selector, match_limit: u64) -> Result<Selector, Kind> {
+    Ok(match written {
+        ast::Selector::None => Selector::All,
+        ast::Selector::XPath(path) if path == body::XML_TEXT || path == body::XML_ATTRIBUTES => {
+            Selector::Key(path.clone().into_bytes().into())
+        }
+        ast::Selector::XPath(path) => {
+            return Err(Kind::Unsupported(format!(
+                "the XPath `{path}` (`/*` and `//@*` are)"
+            )));
+        }
+        ast::Selector::Key(key) => Selector::Key(key.to_ascii_lowercase().into_bytes().into()),
+        ast::Selector::Regex(pattern) => {
+            Selector::Regex(Regex::caseless(pattern, match_limit).map_err(Kind::Pattern)?)
+        }
+    })
 }
 
 /// Whether a variable can ever have a value as the target of a rule. One that cannot is refused: its rules would never match.

@@ -8,12 +8,14 @@ mod gate;
 mod hyperscan;
 mod names;
 mod operators;
+mod overlay;
 mod pattern;
 mod rule;
 mod settings;
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use seclang::Document;
@@ -35,10 +37,18 @@ pub(crate) use settings::Settings;
 use crate::operator::Test;
 use compile::Compiler;
 use draft::{Drafts, Item};
+use overlay::Overlay;
 
-/// Compiled rules: immutable, shared by all workers and sites.
+/// Compiled rules, and what one site changes of them: immutable, shared by all workers.
 #[derive(Debug)]
 pub struct RuleSet {
+    compiled: Arc<Compiled>,
+    pub(crate) overlay: Overlay,
+}
+
+/// Compiled rules, shared by all sites that have the same.
+#[derive(Debug)]
+pub struct Compiled {
     /// Unlike any other rule set of this process: what caches of workers go by.
     pub(crate) serial: u64,
     pub(crate) rules: Vec<Rule>,
@@ -149,7 +159,7 @@ impl RuleSet {
             }]
         })?;
         notices.splice(0..0, std::mem::take(&mut drafts.notices));
-        Ok(RuleSet {
+        let compiled = Compiled {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             fingerprint: fingerprint(documents, &rules, options),
             rules,
@@ -161,12 +171,22 @@ impl RuleSet {
             settings: std::mem::take(&mut drafts.settings),
             options: options.clone(),
             notices,
+        };
+        Ok(RuleSet {
+            compiled: Arc::new(compiled),
+            overlay: Overlay::default(),
         })
+    }
+
+    /// The rules that run for this site.
+    fn running(&self) -> impl Iterator<Item = (&Rule, u32)> {
+        let numbered = self.compiled.rules.iter().zip(0u32..);
+        numbered.filter(|(_, index)| !self.is_removed(*index))
     }
 
     /// Every rule in the order of the files.
     pub fn rules(&self) -> impl Iterator<Item = RuleInfo<'_>> {
-        self.rules.iter().zip(0u32..).map(|(rule, index)| RuleInfo {
+        self.running().map(|(rule, index)| RuleInfo {
             filter: self.gates.filter_of(index),
             id: rule.id,
             phase: rule.phase.number(),
@@ -181,7 +201,7 @@ impl RuleSet {
     /// How many rules look at traffic. A route whose rule set has none is not protected at all.
     #[must_use]
     pub fn detection_rules(&self) -> usize {
-        self.rules.iter().filter(|rule| rule.detects()).count()
+        self.running().filter(|(rule, _)| rule.detects()).count()
     }
 
     /// Numbers for people and metrics.
@@ -192,28 +212,16 @@ impl RuleSet {
             gated_rules,
             scanned_rules,
             database_bytes: self.gates.database_bytes(),
-            rules: self.rules.len(),
+            rules: self.running().count(),
             detection_rules: self.detection_rules(),
-            links: self.rules.iter().map(|rule| rule.links.len()).sum(),
+            links: self.running().map(|(rule, _)| rule.links.len()).sum(),
         }
-    }
-
-    /// What is loaded and does not do what its author may expect.
-    #[must_use]
-    pub fn notices(&self) -> &[Notice] {
-        &self.notices
     }
 
     /// Whether databases of the prefilter were left out ([`CompileOptions::compile_databases`]): verdicts are the same and cost more.
     #[must_use]
     pub fn lacks_databases(&self) -> bool {
         self.gates.lacks_databases()
-    }
-
-    /// The same for the same rules and options: tells whether a reload changed anything.
-    #[must_use]
-    pub fn fingerprint(&self) -> u64 {
-        self.fingerprint
     }
 }
 

@@ -161,7 +161,16 @@ impl Transaction {
         self.state.time = connection.time;
         self.state.unique_id = self.state.store.push(connection.unique_id.as_bytes());
         self.request.access = settings.request_body_access;
-        self.request.limit = settings.request_body_limit;
+        let own = &self.rules.overlay;
+        self.state
+            .removed_rules
+            .extend_from_slice(&own.removed_rules);
+        self.state
+            .removed_targets
+            .extend(self.rules.own_target_removals());
+        self.request.limit = own
+            .request_body_limit
+            .unwrap_or(settings.request_body_limit);
         self.response.access = settings.response_body_access;
         self.response.limit = settings.response_body_limit;
     }
@@ -210,7 +219,9 @@ impl Transaction {
             .extend_from_slice(&bytes[..bytes.len().min(room)]);
         if bytes.len() > room {
             self.request.inbound_error = true;
-            let rejects = self.rules.settings.request_body_limit_action == LimitAction::Reject;
+            let action = self.rules.overlay.request_body_limit_action;
+            let rejects = action.unwrap_or(self.rules.settings.request_body_limit_action)
+                == LimitAction::Reject;
             if rejects && self.state.engine == EngineMode::On {
                 self.state.intervention = Intervention::Deny {
                     status: 413,

@@ -66,12 +66,10 @@ impl Transaction {
             .iter()
             .any(|exclusion| exclusion.selects(value.variable, key))
             || self.state.removed_targets.iter().any(|&removal| {
-                plan.target_removals
-                    .get(removal as usize)
-                    .is_some_and(|removal| {
-                        removal.target.selects(value.variable, key)
-                            && removal.rules.binary_search(&rule).is_ok()
-                    })
+                plan.target_removal(removal).is_some_and(|removal| {
+                    removal.target.selects(value.variable, key)
+                        && removal.rules.binary_search(&rule).is_ok()
+                })
             })
     }
 
