@@ -297,7 +297,7 @@ impl<'a> Compiler<'a> {
             Segment::Macro(Macro {
                 variable,
                 key: Some(key),
-            }) if let Some(regex) = self.search(key) => Piece::Search(*variable, regex),
+            }) if let Some(regex) = self.search(key) => Piece::Search(*variable, Box::new(regex)),
             Segment::Macro(Macro {
                 variable: Variable::Tx,
                 key: Some(key),
@@ -326,7 +326,8 @@ pub(super) fn selector(written: &ast::Selector, match_limit: u64) -> Result<Sele
         }
         ast::Selector::Key(key) => Selector::Key(key.to_ascii_lowercase().into_bytes().into()),
         ast::Selector::Regex(pattern) => {
-            Selector::Regex(Regex::caseless(pattern, match_limit).map_err(Kind::Pattern)?)
+            let regex = Regex::caseless(pattern, match_limit).map_err(Kind::Pattern)?;
+            Selector::Regex(Box::new(regex))
         }
     })
 }

@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use seclang::Document;
-use seclang::ast::{Directive, LimitAction, RuleChoice, RuleId, Selector as Written, Setting, Use};
+use seclang::ast::{Directive, LimitAction, RuleChoice, Selector as Written, Setting, Use};
 
 use super::compile::selector;
 use super::draft::place_of;
@@ -202,7 +202,7 @@ fn indexes(rules: &Compiled, choice: &RuleChoice) -> Result<Vec<u32>, Kind> {
     let chosen: Box<dyn Fn(&Rule) -> bool> = match choice {
         RuleChoice::Ids(range) => {
             let range = *range;
-            Box::new(move |rule| range.contains(RuleId::from(rule.id)))
+            Box::new(move |rule| range.contains(rule.id))
         }
         RuleChoice::Tag(pattern) => {
             let regex = regex(pattern).map_err(Kind::Pattern)?;

@@ -160,7 +160,7 @@ pub(crate) enum Selector {
     All,
     /// In lower case.
     Key(Box<[u8]>),
-    Regex(Regex),
+    Regex(Box<Regex>),
 }
 
 impl Selector {
@@ -186,7 +186,7 @@ pub(crate) enum Piece {
     /// Any other variable; the key in lower case.
     Variable(Variable, Option<Box<[u8]>>),
     /// `%{COLLECTION./regex/}`: the first value whose key matches.
-    Search(Variable, Regex),
+    Search(Variable, Box<Regex>),
 }
 
 impl Text {
