@@ -297,3 +297,42 @@ fn an_answer_is_inspected_where_rules_ask_for_it() {
         serde_json::json!([200])
     );
 }
+
+/// A rule counts requests by address: all workers count together, and a change of the rules does not start anew.
+#[test]
+fn counts_of_rules_are_shared_by_workers_and_outlive_a_reload() {
+    let origin = Origin::echo();
+    let own = |limit: u32| {
+        format!(
+            "SecAction \"id:100,phase:1,pass,nolog,initcol:ip=%{{REMOTE_ADDR}},setvar:ip.requests=+1,expirevar:ip.requests=600\"\n\
+             SecRule IP:requests \"@gt {limit}\" \"id:101,phase:1,deny,status:429,msg:'too many'\"\n\
+             SecRule ARGS \"@streq teapot\" \"id:102,phase:1,deny,status:418\"\n"
+        )
+    };
+    let setup = Setup::new()
+        .workers(2)
+        .with("app", origin.address())
+        .file("own.conf", own(40));
+    let bascule = setup.start(
+        "
+        waf: { own: { rules: own.conf } }
+        routes: [{ path: /, waf: own, upstream: app }]
+        upstreams: { app: { endpoints: [$app] } }
+        ",
+    );
+    // Each on a connection of its own, so that both workers have a part.
+    let ask = || bascule.client().get("/").status;
+    let statuses: Vec<u16> = (0..50).map(|_| ask()).collect();
+    assert_eq!(
+        (&statuses[..40], &statuses[40..]),
+        (&[200; 40][..], &[429; 10][..])
+    );
+    let before = bascule.generation();
+    fs::write(bascule.path("own.conf"), own(60)).unwrap();
+    bascule_tests::eventually("the rules are read again", || bascule.generation() > before);
+    let statuses: Vec<u16> = (0..20).map(|_| ask()).collect();
+    assert_eq!(
+        (&statuses[..10], &statuses[10..]),
+        (&[200; 10][..], &[429; 10][..])
+    );
+}

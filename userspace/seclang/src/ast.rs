@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub use action::{
     Action, Allow, BodyProcessor, Change, Collection, Condition, Ctl, IdRange, Link, PartsChange,
-    Phase, Rule, RuleChoice, RuleId, SetVar, Severity,
+    Phase, Rule, RuleChoice, RuleId, Sanitise, SetVar, Severity,
 };
 pub use operator::{Operator, OperatorKind};
 pub use setting::{

@@ -36,6 +36,7 @@ pub mod audit;
 mod body;
 pub mod bytes;
 mod cache;
+mod collections;
 mod operator;
 mod plan;
 mod scratch;
@@ -47,6 +48,7 @@ pub mod transform;
 mod testing;
 
 pub use audit::{AuditRecord, RuleMatch};
+pub use collections::{CollectionLimits, CollectionStats, Collections};
 pub use operator::{NetworkError, PhraseError, RegexError};
 pub use plan::{
     CompileError, CompileErrorKind, CompileOptions, DatabaseCache, DirectoryCache, FailureMode,

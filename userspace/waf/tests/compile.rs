@@ -36,14 +36,6 @@ fn what_cannot_be_carried_out_is_an_error() {
             "does not compile",
         ),
         (
-            "SecRule IP:x \"@eq 1\" \"id:1,phase:2,deny\"",
-            "the variable IP",
-        ),
-        (
-            "SecAction \"id:1,phase:1,pass,setvar:ip.x=1\"",
-            "persistent collection ip",
-        ),
-        (
             "SecRule REMOTE_ADDR \"@ipMatch 1.2.3\" \"id:1,phase:1,deny\"",
             "neither an IP address nor a network",
         ),

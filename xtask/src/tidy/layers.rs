@@ -30,8 +30,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "control",
         &[
-            "types", "seclang", "waf", "http", "rules", "config", "net", "tls", "auth", "route", "balance",
-            "kernel", "proxy",
+            "types", "seclang", "waf", "http", "rules", "config", "net", "tls", "auth", "route",
+            "balance", "kernel", "proxy",
         ],
     ),
     ("bascule", &["types", "rules", "config", "control"]),

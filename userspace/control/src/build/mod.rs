@@ -68,6 +68,8 @@ pub(crate) struct Memory {
     key_sets: HashMap<String, Arc<KeySetHandle>>,
     key_stores: HashMap<(String, PathBuf), Arc<KeyStoreHandle>>,
     rules: HashMap<String, (u64, Arc<::waf::RuleSet>)>,
+    /// What rules keep beyond a transaction, by policy: it outlives changes of the rules.
+    collections: HashMap<String, Arc<::waf::Collections>>,
     audit_logs: HashMap<PathBuf, Arc<LineWriter>>,
 }
 

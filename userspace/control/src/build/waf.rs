@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
-use waf::{CompileOptions, FailureMode, RuleSet};
+use waf::{Collections, CompileOptions, FailureMode, RuleSet};
 
 /// The id of the action that carries a policy's own settings; of the range that is ours, and of no shipped rule.
 const SETTINGS_RULE: u32 = 9_599_999;
@@ -68,6 +68,17 @@ fn policy(site: &mut Site<'_>, entry: &Entry<WafPolicy>) -> Option<Built> {
     })
 }
 
+/// What the rules of a policy keep beyond a transaction: the same from one generation to the next.
+fn collections(site: &mut Site<'_>, entry: &Entry<WafPolicy>) -> Arc<Collections> {
+    let name = entry.name.to_string();
+    let known = site.before.collections.get(&name).map(Arc::clone);
+    let collections = known.unwrap_or_default();
+    site.after
+        .collections
+        .insert(name, Arc::clone(&collections));
+    collections
+}
+
 /// Rules take seconds to compile: what has not changed is compiled once.
 fn compile(
     site: &mut Site<'_>,
@@ -76,6 +87,7 @@ fn compile(
     options: &CompileOptions,
 ) -> Option<Arc<RuleSet>> {
     let name = entry.name.to_string();
+    let kept = collections(site, entry);
     let fingerprint = fingerprint(documents, options);
     let known = site
         .before
@@ -93,7 +105,7 @@ fn compile(
             for notice in rules.notices() {
                 site.warning(entry.name.span, notice.to_string(), "");
             }
-            let rules = Arc::new(rules);
+            let rules = Arc::new(rules.with_collections(kept));
             site.after
                 .rules
                 .insert(name, (fingerprint, Arc::clone(&rules)));

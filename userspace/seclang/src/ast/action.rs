@@ -125,6 +125,26 @@ pub enum Change {
     Unset,
 }
 
+/// What the audit log hides of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Sanitise {
+    /// `sanitiseArg:name`: the value of an argument.
+    Arg(String),
+    /// `sanitiseRequestHeader:name`
+    RequestHeader(String),
+    /// `sanitiseResponseHeader:name`
+    ResponseHeader(String),
+    /// `sanitiseMatched`: the value that matched.
+    Matched,
+    /// `sanitiseMatchedBytes:1/4`: of the value that matched, all but so many bytes at both ends.
+    MatchedBytes {
+        /// Bytes that stay at the front.
+        front: u32,
+        /// Bytes that stay at the back.
+        back: u32,
+    },
+}
+
 /// How much `allow` lets pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Allow {
@@ -185,6 +205,19 @@ pub enum Action {
         /// After how many seconds.
         seconds: Template,
     },
+    /// `deprecatevar:session.score=60/300`
+    DeprecateVar {
+        /// Where.
+        collection: Collection,
+        /// What, a number.
+        name: Template,
+        /// How much is taken off.
+        amount: Template,
+        /// In how many seconds.
+        period: Template,
+    },
+    /// `sanitiseArg:password` and its kin: the audit log shows asterisks. The spelling with `z` is read too.
+    Sanitise(Sanitise),
     /// `initcol:ip=%{REMOTE_ADDR}`
     InitCol {
         /// Which collection is opened.

@@ -2,7 +2,23 @@
 
 use std::fmt::{self, Display};
 
-use crate::ast::{Action, Allow, Change, Ctl, IdRange, PartsChange, RuleChoice, SetVar, Severity};
+use crate::ast::{
+    Action, Allow, Change, Ctl, IdRange, PartsChange, RuleChoice, Sanitise, SetVar, Severity,
+};
+
+impl Display for Sanitise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arg(name) => write!(f, "sanitiseArg:{}", value(name)),
+            Self::RequestHeader(name) => write!(f, "sanitiseRequestHeader:{}", value(name)),
+            Self::ResponseHeader(name) => write!(f, "sanitiseResponseHeader:{}", value(name)),
+            Self::Matched => f.write_str("sanitiseMatched"),
+            Self::MatchedBytes { front, back } => {
+                write!(f, "sanitiseMatchedBytes:{front}/{back}")
+            }
+        }
+    }
+}
 
 impl Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,6 +49,17 @@ impl Display for Action {
                 "expirevar:{}",
                 text_value(&format!("{collection}.{name}={seconds}"))
             ),
+            Self::DeprecateVar {
+                collection,
+                name,
+                amount,
+                period,
+            } => write!(
+                f,
+                "deprecatevar:{}",
+                text_value(&format!("{collection}.{name}={amount}/{period}"))
+            ),
+            Self::Sanitise(what) => write!(f, "{what}"),
             Self::InitCol { collection, key } => {
                 write!(f, "initcol:{}", value(&format!("{collection}={key}")))
             }

@@ -3,7 +3,7 @@
 use super::ctl;
 use super::template::template;
 use super::value::{ID, expect, number, rule_id};
-use crate::ast::{Action, Allow, Phase, Severity, Transformation};
+use crate::ast::{Action, Allow, Phase, Sanitise, Severity, Transformation};
 use crate::closest::closest;
 use crate::diagnostic::Problems;
 use crate::limits;
@@ -11,13 +11,11 @@ use crate::mapped::Mapped;
 use crate::problem::{Problem, WordKind};
 use crate::span::Spanned;
 
-const SANITISE: &str = "values are hidden by the log's own settings";
 const CHANGE_BODY: &str = "responses are not rewritten by rules";
 
 /// Actions of other engines and why they are refused.
-const REFUSED: [(&str, &str); 11] = [
+const REFUSED: [(&str, &str); 5] = [
     ("append", CHANGE_BODY),
-    ("deprecatevar", "use expirevar"),
     (
         "exec",
         "no scripts and programs are run from rules; express it in SecLang",
@@ -31,15 +29,10 @@ const REFUSED: [(&str, &str); 11] = [
         "proxy",
         "requests are routed by the configuration, not by rules",
     ),
-    ("sanitiseArg", SANITISE),
-    ("sanitiseMatched", SANITISE),
-    ("sanitiseMatchedBytes", SANITISE),
-    ("sanitiseRequestHeader", SANITISE),
-    ("sanitiseResponseHeader", SANITISE),
 ];
 
 /// Every action, for remedies.
-const KNOWN: [&str; 42] = [
+const KNOWN: [&str; 47] = [
     "accuracy",
     "allow",
     "auditlog",
@@ -48,6 +41,7 @@ const KNOWN: [&str; 42] = [
     "chain",
     "ctl",
     "deny",
+    "deprecatevar",
     "drop",
     "expirevar",
     "id",
@@ -82,6 +76,10 @@ const KNOWN: [&str; 42] = [
     "prepend",
     "proxy",
     "sanitiseArg",
+    "sanitiseMatched",
+    "sanitiseMatchedBytes",
+    "sanitiseRequestHeader",
+    "sanitiseResponseHeader",
 ];
 
 /// One entry of a list: its name, its value and whether that was in quotes.
@@ -220,6 +218,9 @@ fn action(entry: &Entry, problems: &mut Problems) -> Option<Action> {
         return expect(scope, "allow", "nothing, phase or request", value, problems)
             .map(Action::Allow);
     }
+    if let Some(name) = matched(name) {
+        return sanitise_matched(name, entry.value.as_ref(), &entry.key, problems);
+    }
     let Some((name, expected)) = with_value(name) else {
         problems.add(entry.key.span(), unknown(name));
         return None;
@@ -271,9 +272,24 @@ fn without_value(name: &str) -> Option<Action> {
 
 /// The canonical name of an action that needs a value, and what that may be.
 fn with_value(name: &str) -> Option<(&'static str, &'static str)> {
-    const ALL: [(&str, &str); 24] = [
+    // The American spelling of these is read too.
+    const SANITISE: [(&str, &str, &str); 3] = [
+        ("sanitiseArg", "sanitizeArg", "the name of an argument"),
+        (
+            "sanitiseRequestHeader",
+            "sanitizeRequestHeader",
+            "the name of a field",
+        ),
+        (
+            "sanitiseResponseHeader",
+            "sanitizeResponseHeader",
+            "the name of a field",
+        ),
+    ];
+    const ALL: [(&str, &str); 25] = [
         ("accuracy", "a number from 0 to 9"),
         ("ctl", "`option=value`"),
+        ("deprecatevar", "`collection.name=amount/seconds`"),
         ("expirevar", "`collection.name=seconds`"),
         ("id", ID),
         ("initcol", "`collection=key`"),
@@ -300,8 +316,53 @@ fn with_value(name: &str) -> Option<(&'static str, &'static str)> {
         ("ver", "a text"),
         ("xmlns", "`prefix=uri`"),
     ];
+    let is = |known: &str| known.eq_ignore_ascii_case(name);
+    SANITISE
+        .into_iter()
+        .find(|(british, american, _)| is(british) || is(american))
+        .map(|(british, _, expected)| (british, expected))
+        .or_else(|| ALL.into_iter().find(|(known, _)| is(known)))
+}
+
+/// The canonical name of an action on what matched.
+fn matched(name: &str) -> Option<&'static str> {
+    const ALL: [(&str, &str); 2] = [
+        ("sanitiseMatched", "sanitizeMatched"),
+        ("sanitiseMatchedBytes", "sanitizeMatchedBytes"),
+    ];
     ALL.into_iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .find(|(british, american)| {
+            british.eq_ignore_ascii_case(name) || american.eq_ignore_ascii_case(name)
+        })
+        .map(|(british, _)| british)
+}
+
+/// `sanitiseMatched`, `sanitiseMatchedBytes` or `sanitiseMatchedBytes:1/4`
+fn sanitise_matched(
+    name: &str,
+    value: Option<&Mapped>,
+    key: &Mapped,
+    problems: &mut Problems,
+) -> Option<Action> {
+    let found = match (name, value) {
+        ("sanitiseMatched", None) => Sanitise::Matched,
+        ("sanitiseMatched", Some(_)) => {
+            problems.add(key.span(), Problem::UnexpectedValue(name.to_owned()));
+            Sanitise::Matched
+        }
+        (_, None) => Sanitise::MatchedBytes { front: 0, back: 0 },
+        (_, Some(value)) => {
+            let bytes = value.text().split_once('/').and_then(|(front, back)| {
+                Some(Sanitise::MatchedBytes {
+                    front: number(front)?,
+                    back: number(back)?,
+                })
+            });
+            let expected = "nothing, or two numbers of bytes such as 1/4";
+            expect(bytes, name, expected, value, problems)?
+        }
+    };
+    Some(Action::Sanitise(found))
 }
 
 fn typed(
@@ -313,6 +374,7 @@ fn typed(
 ) -> Option<Action> {
     let text = value.text();
     let level = || number(text).filter(|level: &u8| *level <= 9);
+    let named = || Some(text.trim().to_owned()).filter(|name| !name.is_empty());
     let simple = match name {
         "accuracy" => level().map(Action::Accuracy),
         "id" => rule_id(text).map(Action::Id),
@@ -324,6 +386,7 @@ fn typed(
             .filter(|status| (100..=599).contains(status))
             .map(Action::Status),
         "ctl" => return ctl::ctl(value, problems).map(Action::Ctl),
+        "deprecatevar" => return ctl::deprecatevar(value, problems),
         "expirevar" => return ctl::expirevar(value, problems),
         "initcol" => return ctl::initcol(value, problems),
         "setenv" => return ctl::setenv(value, problems),
@@ -336,6 +399,13 @@ fn typed(
         "logdata" => Some(Action::LogData(template(value, problems))),
         "msg" => Some(Action::Msg(template(value, problems))),
         "redirect" => (!text.is_empty()).then(|| Action::Redirect(template(value, problems))),
+        "sanitiseArg" => named().map(|name| Action::Sanitise(Sanitise::Arg(name))),
+        "sanitiseRequestHeader" => {
+            named().map(|name| Action::Sanitise(Sanitise::RequestHeader(name)))
+        }
+        "sanitiseResponseHeader" => {
+            named().map(|name| Action::Sanitise(Sanitise::ResponseHeader(name)))
+        }
         "setrsc" => Some(Action::SetRsc(template(value, problems))),
         "setsid" => Some(Action::SetSid(template(value, problems))),
         "setuid" => Some(Action::SetUid(template(value, problems))),

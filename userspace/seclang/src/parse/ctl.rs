@@ -124,6 +124,22 @@ pub(super) fn expirevar(value: &Mapped, problems: &mut Problems) -> Option<Actio
     })
 }
 
+/// `collection.name=amount/seconds`
+pub(super) fn deprecatevar(value: &Mapped, problems: &mut Problems) -> Option<Action> {
+    let expected = "`collection.name=amount/seconds`";
+    let (variable, change) = pair("deprecatevar", expected, value, problems)?;
+    let (amount, period) = change.split_once('/');
+    let period = period.filter(|period| !amount.text().is_empty() && !period.text().is_empty());
+    let period = expect(period, "deprecatevar", expected, value, problems)?;
+    let (collection, name) = collection_and_name("deprecatevar", &variable, problems)?;
+    Some(Action::DeprecateVar {
+        collection,
+        name,
+        amount: template(&amount.trimmed(), problems),
+        period: template(&period.trimmed(), problems),
+    })
+}
+
 /// `collection=key`
 pub(super) fn initcol(value: &Mapped, problems: &mut Problems) -> Option<Action> {
     let expected = "`collection=key`";

@@ -2,7 +2,8 @@
 
 use crate::ast::{
     Action, Change, Collection, Ctl, Directive, IdRange, NoOp, OperatorKind, PartsChange, Phase,
-    RuleChoice, Segment, Selector, Setting, Severity, Target, Transformation, Use, Variable,
+    RuleChoice, Sanitise, Segment, Selector, Setting, Severity, Target, Transformation, Use,
+    Variable,
 };
 use crate::{Document, parse_str};
 
@@ -450,4 +451,36 @@ fn the_canonical_form_keeps_comments_and_sets_rules_apart() {
         "SecMarker \"A B\"\nSecAuditLogDirMode 0750\n",
     );
     assert_eq!(crate::format(&parse(text)), expected);
+}
+
+#[test]
+fn what_is_hidden_and_what_fades() {
+    let found = actions(
+        "sanitiseArg:pw,sanitizeRequestHeader:'Authorization',sanitiseMatched,sanitiseMatchedBytes:1/4,sanitizeMatchedBytes,deprecatevar:session.score=60/300",
+    );
+    let [arg, header, matched, some, all, fades] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    let hidden = |action: &Action| match action {
+        Action::Sanitise(what) => what.clone(),
+        _ => panic!("{action:?}"),
+    };
+    assert_eq!(hidden(arg), Sanitise::Arg("pw".into()));
+    assert_eq!(
+        hidden(header),
+        Sanitise::RequestHeader("Authorization".into())
+    );
+    assert_eq!(hidden(matched), Sanitise::Matched);
+    assert_eq!(hidden(some), Sanitise::MatchedBytes { front: 1, back: 4 });
+    assert_eq!(hidden(all), Sanitise::MatchedBytes { front: 0, back: 0 });
+    assert_eq!(fades.to_string(), "deprecatevar:'session.score=60/300'");
+    for wrong in [
+        "sanitiseMatched:x",
+        "sanitiseArg",
+        "sanitiseMatchedBytes:1",
+        "deprecatevar:ip.x=1",
+    ] {
+        let rule = format!("SecAction \"id:1,{wrong}\"");
+        assert!(parse_str("x", &rule).is_err(), "{wrong}");
+    }
 }

@@ -1,14 +1,13 @@
 //! The second pass: one rule of the syntax tree becomes one rule of the plan.
 
 use seclang::Spanned;
-use seclang::ast::{self, Action, Ctl, Macro, Segment, Template, Transformation, Use, Variable};
+use seclang::ast::{self, Action, Macro, Segment, Template, Transformation, Use, Variable};
 
 use super::draft::{Draft, Drafts, chosen, place_of};
 use super::error::{CompileError, CompileErrorKind as Kind, CompileOptions, Notice};
 use super::names::TxNames;
 use super::rule::{
-    Change, Condition, Decision, Effect, Link, Meta, Piece, Rule, Selector, Target, TargetRemoval,
-    Text, TxName, is_persistent,
+    Condition, Decision, Link, Meta, Piece, Rule, Selector, Target, TargetRemoval, Text,
 };
 use crate::body;
 use crate::operator::{Regex, Test};
@@ -130,7 +129,7 @@ impl<'a> Compiler<'a> {
                 Action::Transform(transformation) => compiled.chain.push(*transformation),
                 Action::MultiMatch => compiled.multi_match = true,
                 Action::Capture => compiled.capture = true,
-                action_value => match self.effect(draft, action_value, action.span) {
+                action_value => match self.effect(action_value) {
                     Ok(effect) => compiled.effects.extend(effect),
                     Err(kind) => self.error(draft, action.span, kind),
                 },
@@ -172,7 +171,7 @@ impl<'a> Compiler<'a> {
         Some(compiled)
     }
 
-    fn target(&mut self, target: &ast::Target) -> Result<Target, Kind> {
+    pub(super) fn target(&mut self, target: &ast::Target) -> Result<Target, Kind> {
         if !is_kept(target.variable) {
             return Err(Kind::Unsupported(format!(
                 "the variable {}, which nothing fills here,",
@@ -192,91 +191,8 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn effect(
-        &mut self,
-        draft: &Draft<'_>,
-        action: &Action,
-        span: seclang::Span,
-    ) -> Result<Option<Effect>, Kind> {
-        Ok(Some(match action {
-            Action::SetVar(set) if is_persistent(set.collection) => {
-                return Err(Kind::Unsupported(format!(
-                    "setvar in the persistent collection {}",
-                    set.collection
-                )));
-            }
-            Action::SetVar(set) => {
-                let name = match set.name.as_literal() {
-                    Some(name) => TxName::Slot(self.names.slot(name.as_bytes())),
-                    None => TxName::Dynamic(self.text(&set.name)),
-                };
-                let change = match &set.change {
-                    ast::Change::Set(value) => Change::Set(self.text(value)),
-                    ast::Change::Add(value) => Change::Add(self.text(value)),
-                    ast::Change::Subtract(value) => Change::Subtract(self.text(value)),
-                    ast::Change::Unset => Change::Unset,
-                };
-                Effect::SetTx { name, change }
-            }
-            Action::SetEnv { name, value } => Effect::SetEnv {
-                name: self.text(name),
-                value: self.text(value),
-            },
-            Action::InitCol { collection, .. } => {
-                let text = format!(
-                    "rule {}: initcol:{collection} opens nothing: no collection is kept beyond a transaction",
-                    draft.rule.id()
-                );
-                self.notices.push(Notice {
-                    place: place_of(draft.document, span),
-                    text,
-                });
-                return Ok(None);
-            }
-            Action::ExpireVar { collection, .. } if !is_persistent(*collection) => return Ok(None),
-            Action::ExpireVar { .. } => return Err(Kind::Unsupported("expirevar".into())),
-            Action::SetSid(_) | Action::SetUid(_) | Action::SetRsc(_) => {
-                return Err(Kind::Unsupported("setsid, setuid or setrsc".into()));
-            }
-            Action::XmlNamespace { .. } => return Err(Kind::Unsupported("xmlns".into())),
-            Action::Ctl(ctl) => return self.ctl(ctl),
-            _ => return Ok(None),
-        }))
-    }
-
-    fn ctl(&mut self, ctl: &Ctl) -> Result<Option<Effect>, Kind> {
-        let unsupported = |option: &str| Err(Kind::Unsupported(format!("ctl:{option}")));
-        Ok(Some(match ctl {
-            Ctl::RuleEngine(mode) => Effect::RuleEngine(*mode),
-            Ctl::AuditEngine(mode) => Effect::AuditEngine(*mode),
-            Ctl::RequestBodyAccess(on) => Effect::RequestBodyAccess(*on),
-            Ctl::RequestBodyLimit(bytes) => Effect::RequestBodyLimit(*bytes),
-            Ctl::RequestBodyProcessor(processor) => Effect::RequestBodyProcessor(*processor),
-            Ctl::ForceRequestBodyVariable(on) => Effect::ForceRequestBodyVariable(*on),
-            Ctl::ResponseBodyAccess(on) => Effect::ResponseBodyAccess(*on),
-            Ctl::ResponseBodyLimit(bytes) => Effect::ResponseBodyLimit(*bytes),
-            Ctl::RuleRemove(choice) => Effect::RemoveRules(self.indexes(choice)?),
-            Ctl::RuleRemoveTarget { rules, target } => {
-                let removal = TargetRemoval {
-                    rules: self.indexes(rules)?,
-                    target: self.target(target)?,
-                };
-                self.target_removals.push(removal);
-                // As many as there are actions, which the parser limits.
-                Effect::RemoveTarget(self.target_removals.len() as u32 - 1)
-            }
-            Ctl::ResponseBodyProcessor(_) => return unsupported("responseBodyProcessor"),
-            Ctl::ForceResponseBodyVariable(_) => return unsupported("forceResponseBodyVariable"),
-            // The parts of the native format and the debug log are not written here.
-            Ctl::AuditLogParts(_)
-            | Ctl::DebugLogLevel(_)
-            | Ctl::HashEngine(_)
-            | Ctl::HashEnforcement(_) => return Ok(None),
-        }))
-    }
-
     /// The rules that a choice means, by index, over all files.
-    fn indexes(&self, choice: &ast::RuleChoice) -> Result<Vec<u32>, Kind> {
+    pub(super) fn indexes(&self, choice: &ast::RuleChoice) -> Result<Vec<u32>, Kind> {
         let chosen = chosen(choice, self.match_limit)?;
         let rules = self.drafts.rules.iter().zip(0u32..);
         Ok(rules
@@ -337,8 +253,8 @@ fn is_kept(variable: Variable) -> bool {
     use Variable as V;
     !matches!(
         variable,
-        // Persistent collections, and what opens them.
-        V::Geo | V::Global | V::Ip | V::Resource | V::Session | V::User | V::Sessionid | V::Userid
+        // No data base of places is read.
+        V::Geo
             // What the front knows and the engine is not told.
             | V::ArgsPath | V::PathInfo | V::RemoteUser | V::Duration | V::ModsecBuild
             // Files are not stored.

@@ -3,6 +3,7 @@
 mod compile;
 mod database_cache;
 mod draft;
+mod effects;
 mod error;
 mod gate;
 mod hyperscan;
@@ -34,6 +35,7 @@ pub(crate) use rule::{
 };
 pub(crate) use settings::Settings;
 
+use crate::collections::Collections;
 use crate::operator::Test;
 use compile::Compiler;
 use draft::{Drafts, Item};
@@ -44,6 +46,8 @@ use overlay::Overlay;
 pub struct RuleSet {
     compiled: Arc<Compiled>,
     pub(crate) overlay: Overlay,
+    /// What outlives the transactions.
+    pub(crate) collections: Arc<Collections>,
 }
 
 /// Compiled rules, shared by all sites that have the same.
@@ -175,6 +179,7 @@ impl RuleSet {
         Ok(RuleSet {
             compiled: Arc::new(compiled),
             overlay: Overlay::default(),
+            collections: Arc::default(),
         })
     }
 
@@ -215,6 +220,22 @@ impl RuleSet {
             rules: self.running().count(),
             detection_rules: self.detection_rules(),
             links: self.running().map(|(rule, _)| rule.links.len()).sum(),
+        }
+    }
+
+    /// The persistent collections that its transactions share.
+    #[must_use]
+    pub fn collections(&self) -> &Arc<Collections> {
+        &self.collections
+    }
+
+    /// The same rules with these collections: a site has its own, and whoever builds it anew gives the same again, so that counters
+    /// outlive a reload.
+    #[must_use]
+    pub fn with_collections(self, collections: Arc<Collections>) -> RuleSet {
+        RuleSet {
+            collections,
+            ..self
         }
     }
 

@@ -39,7 +39,7 @@ impl Deref for RuleSet {
 
 impl RuleSet {
     /// The same rules with what `document` changes of them: removals of rules and targets (of every link of a chain), and the limit of
-    /// the request body. Everything that is compiled is shared.
+    /// the request body. Everything that is compiled is shared; persistent collections are not.
     ///
     /// # Errors
     /// Directives that change more than that, and patterns that do not compile.
@@ -72,6 +72,7 @@ impl RuleSet {
         Ok(RuleSet {
             compiled: Arc::clone(&self.compiled),
             overlay,
+            collections: Arc::default(),
         })
     }
 

@@ -240,6 +240,28 @@ pub(crate) enum Effect {
         name: Text,
         value: Text,
     },
+    /// Opens a persistent collection.
+    Open {
+        collection: Collection,
+        key: Text,
+    },
+    SetPersistent {
+        collection: Collection,
+        name: Text,
+        change: Change,
+    },
+    Expire {
+        collection: Collection,
+        name: Text,
+        seconds: Text,
+    },
+    /// `amount` is taken off in each `period` of seconds.
+    Deprecate {
+        collection: Collection,
+        name: Text,
+        amount: Text,
+        period: Text,
+    },
     RuleEngine(EngineMode),
     AuditEngine(AuditMode),
     RequestBodyAccess(bool),
@@ -276,9 +298,4 @@ pub(crate) enum Change {
     Add(Text),
     Subtract(Text),
     Unset,
-}
-
-/// Whether values of a collection could be kept beyond the transaction; none is yet.
-pub(crate) const fn is_persistent(collection: Collection) -> bool {
-    !matches!(collection, Collection::Tx)
 }

@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) response_body_types: Vec<String>,
     /// Steps of one pattern on one value. At it the pattern does not match and `TX:MSC_PCRE_LIMITS_EXCEEDED` is set.
     pub(crate) match_limit: u64,
+    /// Seconds after its last change at which a record of a persistent collection expires.
+    pub(crate) collection_timeout: u64,
     pub(crate) web_app_id: String,
     pub(crate) sensor_id: String,
 }
@@ -56,6 +58,7 @@ impl Default for Settings {
             response_body_limit_action: LimitAction::ProcessPartial,
             response_body_types: vec!["text/plain".into(), "text/html".into(), "text/xml".into()],
             match_limit: 100_000,
+            collection_timeout: 3600,
             web_app_id: String::new(),
             sensor_id: String::new(),
         }
@@ -79,6 +82,7 @@ impl Settings {
                 let regex = Regex::new(pattern, options.match_limit.unwrap_or(self.match_limit));
                 self.audit_relevant_status = Some(regex.map_err(CompileErrorKind::Pattern)?);
             }
+            Setting::CollectionTimeout(seconds) => self.collection_timeout = *seconds,
             Setting::PcreMatchLimit(steps) => self.match_limit = *steps,
             Setting::RequestBodyAccess(on) => self.request_body_access = *on,
             Setting::RequestBodyJsonDepthLimit(levels) => self.json_depth_limit = size(levels),
@@ -120,7 +124,6 @@ impl Settings {
             | Setting::AuditLogFormat(_)
             | Setting::AuditLogStorageDir(_)
             | Setting::AuditLogType(_)
-            | Setting::CollectionTimeout(_)
             | Setting::CookieFormat(_)
             | Setting::DataDir(_)
             | Setting::DebugLog(_)

@@ -19,6 +19,25 @@ impl Transaction {
                     let value = self.stored(plan, value);
                     self.state.env.push(Pair { key, value });
                 }
+                Effect::Open { collection, key } => {
+                    self.open_collection(plan, *collection, key);
+                }
+                Effect::SetPersistent {
+                    collection,
+                    name,
+                    change,
+                } => self.set_persistent(plan, *collection, name, change),
+                Effect::Expire {
+                    collection,
+                    name,
+                    seconds,
+                } => self.expire_persistent(plan, *collection, name, seconds),
+                Effect::Deprecate {
+                    collection,
+                    name,
+                    amount,
+                    period,
+                } => self.deprecate_persistent(plan, *collection, name, [amount, period]),
                 Effect::RuleEngine(mode) => {
                     // The route's mode is a ceiling.
                     self.state.engine = match (self.mode, mode) {

@@ -8,6 +8,7 @@ mod effect;
 mod evaluate;
 mod gated;
 mod observe;
+mod persistent;
 mod record;
 mod request;
 mod response;

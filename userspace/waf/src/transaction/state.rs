@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use seclang::ast::{AuditMode, BodyProcessor, EngineMode, Severity, Variable};
 
+use super::persistent::OpenCollections;
 use super::{EngineError, Intervention};
 use crate::audit::RuleMatch;
 use crate::body::Multipart;
@@ -200,6 +201,8 @@ pub(crate) struct State {
     pub(crate) unique_id: Span,
     pub(crate) tx: TxVariables,
     pub(crate) env: Vec<Pair>,
+    /// Persistent collections that rules opened.
+    pub(crate) open: OpenCollections,
     /// Matches of the chain that runs.
     pub(crate) matched: Vec<Matched>,
     pub(crate) matched_var: Option<Matched>,
@@ -235,6 +238,7 @@ impl Default for State {
             unique_id: Span::default(),
             tx: TxVariables::default(),
             env: Vec::new(),
+            open: OpenCollections::default(),
             matched: Vec::new(),
             matched_var: None,
             removed_rules: Vec::new(),

@@ -1,6 +1,6 @@
 //! Variables: which values a target of a rule means at this moment.
 
-use seclang::ast::{Severity, Variable};
+use seclang::ast::{Collection, Severity, Variable};
 
 use super::Transaction;
 use super::clock::Moment;
@@ -133,6 +133,9 @@ impl Transaction {
             V::MatchedVarsNames => self.matched_names(out),
             V::Tx => self.tx_values(plan, slot, &selects, out),
             V::Rule => self.rule_values(plan, &selects, out),
+            V::Global | V::Ip | V::Resource | V::Session | V::User => {
+                self.persistent_values(plan, variable, &selects, out);
+            }
             V::ResponseXml => {}
             _ if let Some(pairs) = self.pairs(variable) => {
                 pairs.iter().for_each(|pair| push(pair.key, pair.value));
@@ -295,6 +298,8 @@ impl Transaction {
             V::ResponseProtocol => self.response.protocol,
             V::ResponseContentType => self.response_field("content-type")?,
             V::UniqueId => self.state.unique_id,
+            V::Sessionid => self.open_key(Collection::Session)?,
+            V::Userid => self.open_key(Collection::User)?,
             V::MatchedVar => self.state.matched_var?.value,
             V::MatchedVarName => {
                 let matched = self.state.matched_var?;
