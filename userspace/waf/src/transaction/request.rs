@@ -320,6 +320,7 @@ fn decode_path(path: &[u8], out: &mut Vec<u8>) {
 fn host_name(host: &[u8]) -> usize {
     match host.first() {
         Some(b'[') => memchr::memchr(b']', host).map_or(host.len(), |end| end + 1),
-        _ => memchr::memchr(b':', host).unwrap_or(host.len()),
+        // A field that was sent again goes on with a comma.
+        _ => memchr::memchr2(b':', b',', host).unwrap_or(host.len()),
     }
 }
