@@ -14,7 +14,6 @@ impl Fingerprint {
     pub const LIMIT: usize = 5;
 
     /// Adds a letter; one past the limit is left out.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the detector is to come"))]
     pub(crate) fn push(&mut self, letter: u8) {
         if let Some(slot) = self.letters.get_mut(usize::from(self.length)) {
             *slot = letter;

@@ -22,6 +22,14 @@ impl ByteSet {
         set
     }
 
+    /// The bytes for which a question is answered with yes.
+    #[must_use]
+    pub fn where_true(question: impl Fn(u8) -> bool) -> ByteSet {
+        (0..=u8::MAX)
+            .filter(|&byte| question(byte))
+            .fold(ByteSet::EMPTY, ByteSet::with)
+    }
+
     /// The bytes from `first` to `last`, both included.
     #[must_use]
     pub const fn range(first: u8, last: u8) -> ByteSet {

@@ -18,9 +18,6 @@ use waf::{CompileOptions, DirectoryCache, Mode, RuleSet, Scratch, Transaction};
 /// Rules of the CRS that this engine cannot carry out yet, with the reason. May only shrink.
 const UNSUPPORTED: &[(u64, &str)] = &[];
 
-/// Rules whose operator is there and finds nothing yet.
-const WITHOUT_EFFECT: &[u64] = &[941_100, 941_101, 942_100, 942_101];
-
 /// Tests that give another verdict than they ask for, with the reason. May only shrink.
 const KNOWN_FAILURES: &[(&str, &str)] = &[];
 
@@ -277,7 +274,7 @@ fn the_regression_tests_of_the_crs() {
         let test: Value = serde_json::from_str(line).unwrap();
         total += 1;
         let rule = test["rule_id"].as_u64().unwrap();
-        if UNSUPPORTED.iter().any(|(id, _)| *id == rule) || WITHOUT_EFFECT.contains(&rule) {
+        if UNSUPPORTED.iter().any(|(id, _)| *id == rule) {
             unsupported += 1;
             continue;
         }

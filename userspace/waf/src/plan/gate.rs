@@ -452,19 +452,12 @@ fn needs(condition: &Condition) -> Needs {
             Comparison::Within => Needs::default(),
             _ => Needs::of_text(condition.argument.fixed().unwrap_or_default()),
         },
-        Test::UrlEncoding => Needs {
-            sets: vec![ByteSet::of(b"%")],
-            dear: false,
-        },
-        Test::Utf8Encoding => Needs {
-            sets: vec![ByteSet::range(0x80, 0xFF)],
-            dear: false,
-        },
+        Test::UrlEncoding => Needs::of_set(ByteSet::of(b"%")),
+        Test::Utf8Encoding => Needs::of_set(ByteSet::range(0x80, 0xFF)),
+        Test::SqlInjection => Needs::of_set(ByteSet::where_true(injection::can_make_sqli)),
+        Test::Xss => Needs::of_set(ByteSet::where_true(injection::can_make_xss)),
         // A byte outside of the range is itself what is needed.
-        Test::ByteRange(allowed) => Needs {
-            sets: vec![allowed.complement()],
-            dear: false,
-        },
+        Test::ByteRange(allowed) => Needs::of_set(allowed.complement()),
         _ => Needs::default(),
     }
 }

@@ -56,6 +56,14 @@ impl Needs {
         Needs { sets, dear }
     }
 
+    /// The need of some byte of a set.
+    pub(super) fn of_set(set: ByteSet) -> Needs {
+        Needs {
+            sets: vec![set],
+            dear: false,
+        }
+    }
+
     /// The needs of a text that must occur as it is.
     pub(super) fn of_text(text: &[u8]) -> Needs {
         let sets = text.iter().map(|&byte| ByteSet::EMPTY.with(byte)).collect();

@@ -1,0 +1,124 @@
+//! The verdicts against those of libinjection, in C, as ModSecurity carries it.
+//!
+//! Without `BASCULE_INPUTS` the run is short. The long one:
+//! `BASCULE_INPUTS=10000000 cargo test --release -p bascule-injection --test oracle -- --nocapture`
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing)] // These are tests.
+
+#[path = "oracle/generate.rs"]
+mod generate;
+#[path = "oracle/program.rs"]
+mod program;
+#[path = "oracle/seeds.rs"]
+mod seeds;
+
+use std::collections::HashSet;
+
+use generate::Generator;
+use program::{Oracle, Verdict};
+
+/// Values where nothing is said.
+const INPUTS: usize = 200_000;
+/// Values of one request to the other side.
+const BATCH: usize = 20_000;
+/// Differences that are shown.
+const SHOWN: usize = 40;
+
+fn ours(value: &[u8]) -> Verdict {
+    Verdict {
+        sqli: injection::sqli(value).map(|found| found.as_bytes().to_vec()),
+        xss: injection::xss(value),
+    }
+}
+
+/// What was compared and what came of it.
+#[derive(Default)]
+struct Tally {
+    compared: usize,
+    sqli: usize,
+    xss: usize,
+    fingerprints: HashSet<Vec<u8>>,
+    differences: Vec<String>,
+}
+
+impl Tally {
+    fn compare(&mut self, oracle: &mut Oracle, values: &[Vec<u8>]) {
+        for (value, theirs) in values.iter().zip(oracle.verdicts(values)) {
+            self.compared += 1;
+            let ours = ours(value);
+            if ours != theirs {
+                self.differences.push(format!(
+                    "b\"{}\": {ours:?}, libinjection {theirs:?}",
+                    value.escape_ascii()
+                ));
+            }
+            self.xss += usize::from(theirs.xss);
+            if let Some(fingerprint) = theirs.sqli {
+                self.sqli += 1;
+                self.fingerprints.insert(fingerprint);
+            }
+        }
+    }
+
+    fn settle(mut self) {
+        println!(
+            "{} values, {} of them SQL injection with {} fingerprints, {} cross-site scripting; {} differences",
+            self.compared,
+            self.sqli,
+            self.fingerprints.len(),
+            self.xss,
+            self.differences.len()
+        );
+        self.differences.sort_by_key(String::len);
+        self.differences.truncate(SHOWN);
+        assert!(
+            self.differences.is_empty(),
+            "{}",
+            self.differences.join("\n")
+        );
+        // A comparison that finds nothing compares nothing.
+        assert!(self.sqli > 0 && self.xss > 0);
+    }
+}
+
+fn real_values() -> Vec<Vec<u8>> {
+    let mut values = seeds::payloads("httpparams-dev.jsonl", |_| true);
+    values.extend(seeds::payloads("wordlists-attack-dev.jsonl", |_| true));
+    values.extend(seeds::parameters());
+    values.extend(seeds::operators());
+    values
+}
+
+#[test]
+fn real_values_have_the_verdicts_of_libinjection() {
+    let Some(mut oracle) = Oracle::start() else {
+        return;
+    };
+    let values = real_values();
+    if values.is_empty() {
+        return;
+    }
+    let mut tally = Tally::default();
+    values
+        .chunks(BATCH)
+        .for_each(|values| tally.compare(&mut oracle, values));
+    tally.settle();
+}
+
+#[test]
+fn drawn_values_have_the_verdicts_of_libinjection() {
+    let Some(mut oracle) = Oracle::start() else {
+        return;
+    };
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let inputs = number("BASCULE_INPUTS").unwrap_or(INPUTS);
+    let seed = number("BASCULE_SEED").unwrap_or(1);
+    let mut generator = Generator::new(seed as u64, real_values());
+    let mut tally = Tally::default();
+    while tally.compared < inputs && tally.differences.len() < 1000 {
+        let values: Vec<_> = (0..BATCH.min(inputs - tally.compared))
+            .map(|_| generator.next())
+            .collect();
+        tally.compare(&mut oracle, &values);
+    }
+    tally.settle();
+}
