@@ -4,4 +4,14 @@
 //! It reads files and runs transactions in the process; it has no servers and opens no connections.
 #![forbid(unsafe_code)]
 
+mod check;
+mod coverage;
+mod finding;
+mod lint;
 pub mod shipped;
+mod source;
+
+pub use check::{CheckReport, check};
+pub use coverage::{Category, Coverage};
+pub use finding::{Finding, Severity, listed};
+pub use source::Rules;

@@ -49,7 +49,7 @@ mod testing;
 
 pub use audit::{AuditRecord, RuleMatch};
 pub use collections::{CollectionLimits, CollectionStats, Collections};
-pub use operator::{NetworkError, PhraseError, RegexError};
+pub use operator::{NetworkError, PhraseError, RegexError, for_syntax as pattern_for_syntax};
 pub use plan::{
     CompileError, CompileErrorKind, CompileOptions, DatabaseCache, DirectoryCache, FailureMode,
     Filter, Notice, Place, RuleInfo, RuleSet, Stats,

@@ -22,7 +22,8 @@ pub(crate) fn for_hyperscan(source: &str) -> String {
 }
 
 /// For `regex-syntax`, or `None` where its syntax reads a construct otherwise than PCRE does and the difference could lose a match.
-pub(crate) fn for_syntax(source: &str) -> Option<String> {
+#[must_use]
+pub fn for_syntax(source: &str) -> Option<String> {
     if turns_on(source, 'x')
         || turns_on(source, 'R')
         || source.contains("{,")

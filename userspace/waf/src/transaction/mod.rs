@@ -318,6 +318,12 @@ impl Transaction {
         &self.state.intervention
     }
 
+    /// In detection, what would have been decided.
+    #[must_use]
+    pub fn would_be(&self) -> &Intervention {
+        &self.state.would_be
+    }
+
     /// Why inspection ended early, if it did. In detection, or where the rule set fails open, this is not an intervention.
     #[must_use]
     pub fn error(&self) -> Option<EngineError> {
