@@ -17,6 +17,8 @@ use tempfile::TempDir;
 const DEFAULTS: &[(&str, &str)] = &[
     ("admin", "admin: { socket: admin.sock, address: $admin }\n"),
     ("log", "log: { level: debug, access: access.json }\n"),
+    // One for all tests: rules that many of them load are compiled in full once.
+    ("cache", "cache: /tmp/bascule-test-cache\n"),
     ("listeners", "listeners: [{ name: web, address: $web }]\n"),
 ];
 

@@ -2,8 +2,8 @@
 
 use crate::block::block;
 use crate::blocks::{
-    Admin, AuthMethod, Io, Kernel, Limits, Listener, Log, Route, Timeouts, Upstream, WafPolicy,
-    Workers,
+    Admin, AuthMethod, Cache, Io, Kernel, Limits, Listener, Log, Route, Timeouts, Upstream,
+    WafPolicy, Workers,
 };
 use crate::check;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind, Span};
@@ -25,6 +25,10 @@ block! {
         io: Io = Io::Auto;
         /// The admin API.
         admin: Admin = Admin::default();
+        /// The folder where compiled rule sets are kept, so that the next start has them at once; `off`: nowhere. It and what is in
+        /// it must belong to the user that runs bascule, and to nobody else. Left out: `/var/cache/bascule` for root,
+        /// `bascule.cache` in the folder of this file for others.
+        cache: Cache = Cache::Usual;
         /// The XDP gate. Left out: not used.
         kernel: Option<Kernel> = None;
         /// Where clients connect, at least one.

@@ -20,6 +20,7 @@ mod random;
 mod supervisor;
 #[cfg(test)]
 mod testing;
+mod upgrades;
 mod watch;
 
 pub use build::{KeySource, PolicyReport, ProbeKind, ProbePlan};

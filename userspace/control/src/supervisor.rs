@@ -8,6 +8,7 @@ use crate::kernel_path::KernelPath;
 use crate::keys::KeyFetcher;
 use crate::listening::{bind_new, start_workers};
 use crate::probes::Probes;
+use crate::upgrades::Upgrades;
 use crate::watch::{self, FileTime};
 use arc_swap::ArcSwap;
 use config::{Change, Config, Diagnostic, Diagnostics, Io, Kind, Loaded, Workers};
@@ -69,6 +70,7 @@ pub struct Supervisor {
     kernel: KernelPath,
     probes: Probes,
     fetcher: KeyFetcher,
+    upgrades: Upgrades,
     io_name: &'static str,
     worker_count: usize,
     workers: Mutex<Option<proxy::Workers>>,
@@ -182,6 +184,8 @@ impl Supervisor {
         let fetcher = KeyFetcher::new(Handle::current(), &registry).map_err(StartError::Metrics)?;
         probes.follow(std::mem::take(&mut built.probes));
         fetcher.follow(std::mem::take(&mut built.keys));
+        let upgrades = Upgrades::new();
+        upgrades.follow(built.rule_sets());
         Ok(Arc::new(Self {
             config_path: options.config.clone(),
             shared,
@@ -190,6 +194,7 @@ impl Supervisor {
             kernel,
             probes,
             fetcher,
+            upgrades,
             io_name,
             worker_count,
             workers: Mutex::new(Some(workers)),
@@ -269,6 +274,7 @@ impl Supervisor {
         }
         self.probes.follow(std::mem::take(&mut built.probes));
         self.fetcher.follow(std::mem::take(&mut built.keys));
+        self.upgrades.follow(built.rule_sets());
         let warnings = loaded.report(warnings(&loaded, &mut built, &current.loaded.config));
         current.memory = built.memory().clone();
         current.policies = built.policies;

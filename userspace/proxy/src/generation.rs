@@ -2,8 +2,8 @@
 //!
 //! The control plane builds a generation off to the side; a worker reads the current one through an atomic pointer once
 //! a request. What must outlive a generation (connection counts, endpoint health, ticket keys) is shared into it.
-
 use crate::admission::{Admission, AdmissionLimits};
+use arc_swap::ArcSwap;
 use balance::Upstream;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -130,11 +130,35 @@ pub struct WafPlan {
     /// The name of the policy.
     pub policy: Arc<str>,
     /// The compiled rules, shared by all routes of the policy.
-    pub rules: Arc<waf::RuleSet>,
+    pub rules: Arc<LiveRules>,
     /// Whether a verdict is carried out or only logged.
     pub mode: waf::Mode,
     /// Where the audit records go.
     pub audit: Option<crate::LineSink>,
+}
+
+/// Compiled rules that can give way to others with the same verdicts: what is missing of a plan is compiled while it serves.
+///
+/// Not a way to change a policy: another configuration is another generation. A request ends on the plan that it began with.
+pub struct LiveRules(ArcSwap<waf::RuleSet>);
+
+impl LiveRules {
+    /// Rules as they are now.
+    #[must_use]
+    pub fn new(rules: waf::RuleSet) -> Self {
+        Self(ArcSwap::from_pointee(rules))
+    }
+
+    /// The rules for the next request.
+    #[must_use]
+    pub fn load(&self) -> Arc<waf::RuleSet> {
+        self.0.load_full()
+    }
+
+    /// Puts the same rules with a faster plan in their place.
+    pub fn switch(&self, rules: waf::RuleSet) {
+        self.0.store(Arc::new(rules));
+    }
 }
 
 /// A group of endpoints and how to reach them.

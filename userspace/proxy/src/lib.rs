@@ -24,7 +24,7 @@ mod worker;
 pub use admission::{Admission, AdmissionLimits, Admitted, Refused};
 pub use generation::{
     Access, EndpointPlan, FrontLimits, FrontTimeouts, Generation, HashBy, HeaderEdits,
-    ListenerPlan, RoutePlan, UpstreamPlan, WafPlan,
+    ListenerPlan, LiveRules, RoutePlan, UpstreamPlan, WafPlan,
 };
 pub use log::{AccessTarget, LineSink, LineWriter};
 pub use metrics::Metrics;

@@ -41,8 +41,15 @@ fn as_text(status: &Status) -> String {
         line(
             "waf",
             format!(
-                "{}: {} rules, {} of them detect",
-                policy.name, policy.rules, policy.detection_rules
+                "{}: {} rules, {} of them detect{}",
+                policy.name,
+                policy.rules,
+                policy.detection_rules,
+                if policy.complete {
+                    ""
+                } else {
+                    "; on the slower path until they are compiled in full"
+                }
             ),
         );
     }

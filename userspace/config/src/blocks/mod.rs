@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod cache;
 mod kernel;
 mod limits;
 mod listener;
@@ -13,6 +14,7 @@ mod waf;
 
 pub use admin::{Admin, Io, MAX_WORKERS, Workers};
 pub use auth::{ApiKey, AuthMethod, ClaimRule, ClaimValue, Jwks, Jwt, TokenAlgorithm};
+pub use cache::{Cache, default_cache_folder};
 pub use kernel::{Bans, Kernel, KernelMode};
 pub use limits::{LimitOverrides, Limits, RouteTimeouts, Timeouts};
 pub use listener::{Certificate, Listener, Tls, TlsPolicy, TlsVersion};

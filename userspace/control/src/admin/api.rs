@@ -88,6 +88,9 @@ pub struct PolicyStatus {
     pub rules: usize,
     /// Of these, rules that detect something.
     pub detection_rules: usize,
+    /// Whether everything is compiled that makes them fast. Until then they serve on a slower path, with the same verdicts.
+    #[serde(default)]
+    pub complete: bool,
 }
 
 /// An upstream.

@@ -78,6 +78,7 @@ impl Instance for Supervisor {
 
     fn policies(&self) -> Vec<PolicyStatus> {
         let status = |policy: crate::build::PolicyReport| PolicyStatus {
+            complete: policy.is_complete(),
             name: policy.name,
             rules: policy.rules,
             detection_rules: policy.detection_rules,

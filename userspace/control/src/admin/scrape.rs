@@ -73,6 +73,17 @@ impl Now {
         for (name, help, value) in plain {
             families.extend(gauge(name, help, value)?);
         }
+        let complete = gauges(
+            "bascule_waf_complete",
+            "1 when everything is compiled that makes the rules of a policy fast; 0 while they serve on the slower path.",
+            &["policy"],
+        )?;
+        for policy in &status.waf {
+            complete
+                .with_label_values(&[&policy.name])
+                .set(policy.complete.into());
+        }
+        families.extend(complete.collect());
         families.extend(counter(
             "bascule_access_lines_dropped_total",
             "Lines of the access log that were lost because the disk was too slow.",

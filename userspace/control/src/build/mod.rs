@@ -5,18 +5,20 @@ mod auth;
 mod file;
 mod listeners;
 mod routes;
+mod rule_sets;
 mod upstreams;
 mod waf;
 
+pub(crate) use rule_sets::SharedRules;
 pub use upstreams::{ProbeKind, ProbePlan};
 
 use ::auth::{KeyFile, KeySetHandle, KeyStoreHandle};
 use balance::Upstream;
 use config::{Config, Diagnostic, Diagnostics, Kind, Loaded, Span};
-use proxy::{Admission, Generation, LineWriter};
+use proxy::{Admission, Generation, LineWriter, LiveRules};
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tls::Tickets;
 
@@ -30,7 +32,7 @@ pub struct KeySource {
 }
 
 /// What one WAF policy amounts to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PolicyReport {
     /// The policy's name.
     pub name: String,
@@ -38,6 +40,25 @@ pub struct PolicyReport {
     pub rules: usize,
     /// Of these, rules that detect something.
     pub detection_rules: usize,
+    live: Arc<LiveRules>,
+}
+
+impl PolicyReport {
+    fn new(name: &str, live: &Arc<LiveRules>) -> Self {
+        let stats = live.load().stats();
+        Self {
+            name: name.to_owned(),
+            rules: stats.rules,
+            detection_rules: stats.detection_rules,
+            live: Arc::clone(live),
+        }
+    }
+
+    /// Whether everything is compiled that makes the rules fast; until then they serve on a slower path, with the same verdicts.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        !self.live.load().lacks_databases()
+    }
 }
 
 /// A generation and what belongs to it outside the data path.
@@ -67,7 +88,8 @@ pub(crate) struct Memory {
     upstreams: HashMap<String, Arc<Upstream>>,
     key_sets: HashMap<String, Arc<KeySetHandle>>,
     key_stores: HashMap<(String, PathBuf), Arc<KeyStoreHandle>>,
-    rules: HashMap<String, (u64, Arc<::waf::RuleSet>)>,
+    /// By what they were made of.
+    rules: HashMap<u64, Arc<SharedRules>>,
     /// What rules keep beyond a transaction, by policy: it outlives changes of the rules.
     collections: HashMap<String, Arc<::waf::Collections>>,
     audit_logs: HashMap<PathBuf, Arc<LineWriter>>,
@@ -88,6 +110,11 @@ impl Built {
         }
     }
 
+    /// The rule sets of its policies.
+    pub(crate) fn rule_sets(&self) -> impl Iterator<Item = Arc<SharedRules>> {
+        self.memory.rules.values().map(Arc::clone)
+    }
+
     /// What the next generation is built with.
     #[must_use]
     pub(crate) fn memory(&self) -> &Memory {
@@ -98,6 +125,8 @@ impl Built {
 /// What is being built, and what was found wrong on the way.
 struct Site<'c> {
     config: &'c Config,
+    /// The file of the configuration.
+    path: &'c Path,
     before: &'c Memory,
     after: Memory,
     files: BTreeSet<PathBuf>,
@@ -133,6 +162,7 @@ impl Site<'_> {
 pub(crate) fn build(loaded: &Loaded, before: &Memory, dry: bool) -> Result<Built, Diagnostics> {
     let mut site = Site {
         config: &loaded.config,
+        path: Path::new(loaded.source.name()),
         before,
         after: Memory {
             number: before.number + 1,

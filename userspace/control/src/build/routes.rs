@@ -155,7 +155,7 @@ fn inspection(site: &mut Site<'_>, waf: &RouteWaf, policies: &Policies) -> Optio
         WafMode::Detect => waf::Mode::Detect,
         WafMode::Block => waf::Mode::Block,
     };
-    if policy.rules.detection_rules() == 0 {
+    if policy.rules.load().detection_rules() == 0 {
         let found = format!(
             "the WAF is on, but policy `{}` detects nothing",
             waf.policy.as_str()

@@ -1,22 +1,21 @@
 //! WAF policies: rules read, adjusted, compiled.
 
+use super::rule_sets::{Own, RuleSets, own};
 use super::{PolicyReport, Site};
-use config::{Entry, OverLimit, RuleSource, WafFailure, WafMode, WafPolicy};
-use proxy::{LineSink, LineWriter};
-use seclang::ast::Document;
+use config::{Entry, OverLimit, WafMode, WafPolicy};
+use proxy::{LineSink, LineWriter, LiveRules};
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
-use waf::{Collections, CompileOptions, FailureMode, RuleSet};
+use waf::Collections;
 
 /// The id of the action that carries a policy's own settings; of the range that is ours, and of no shipped rule.
 const SETTINGS_RULE: u32 = 9_599_999;
 
 /// A policy, ready for routes.
 pub(super) struct Built {
-    pub(super) rules: Arc<RuleSet>,
+    pub(super) rules: Arc<LiveRules>,
     pub(super) mode: WafMode,
     pub(super) audit: Option<LineSink>,
 }
@@ -27,36 +26,29 @@ pub(super) fn build(site: &mut Site<'_>) -> (Policies, Vec<PolicyReport>) {
     let config = site.config;
     let mut policies = Policies::new();
     let mut reports = Vec::new();
+    let mut rule_sets = RuleSets::default();
     for entry in &config.waf {
-        let Some(built) = policy(site, entry) else {
+        let Some(built) = policy(site, entry, &mut rule_sets) else {
             continue;
         };
-        let stats = built.rules.stats();
-        reports.push(PolicyReport {
-            name: entry.name.to_string(),
-            rules: stats.rules,
-            detection_rules: stats.detection_rules,
-        });
+        reports.push(PolicyReport::new(entry.name.as_str(), &built.rules));
         policies.insert(entry.name.to_string(), built);
     }
     (policies, reports)
 }
 
-fn policy(site: &mut Site<'_>, entry: &Entry<WafPolicy>) -> Option<Built> {
+fn policy(
+    site: &mut Site<'_>,
+    entry: &Entry<WafPolicy>,
+    rule_sets: &mut RuleSets,
+) -> Option<Built> {
     let policy = &entry.value;
-    let mut documents = vec![own(site, entry, "settings", &settings(policy))?];
-    for source in &policy.rules.0 {
-        documents.push(load(site, source)?);
-    }
-    documents.push(own(site, entry, "exclusions", &exclusions(policy))?);
-    let options = CompileOptions {
-        on_engine_error: match policy.fail {
-            WafFailure::Closed => FailureMode::Closed,
-            WafFailure::Open => FailureMode::Open,
-        },
-        ..CompileOptions::default()
+    let changes = own(site, entry, "exclusions", &exclusions(policy))?;
+    let own = Own {
+        changes,
+        collections: collections(site, entry),
     };
-    let rules = compile(site, entry, &documents, &options)?;
+    let rules = rule_sets.get(site, entry, &policy.rules.0, &settings(policy), own)?;
     let audit = match &policy.audit_log {
         Some(file) => audit_log(site, &file.path, file.span),
         None => None,
@@ -77,114 +69,6 @@ fn collections(site: &mut Site<'_>, entry: &Entry<WafPolicy>) -> Arc<Collections
         .collections
         .insert(name, Arc::clone(&collections));
     collections
-}
-
-/// Rules take seconds to compile: what has not changed is compiled once.
-fn compile(
-    site: &mut Site<'_>,
-    entry: &Entry<WafPolicy>,
-    documents: &[Document],
-    options: &CompileOptions,
-) -> Option<Arc<RuleSet>> {
-    let name = entry.name.to_string();
-    let kept = collections(site, entry);
-    let fingerprint = fingerprint(documents, options);
-    let known = site
-        .before
-        .rules
-        .get(&name)
-        .filter(|(before, _)| *before == fingerprint);
-    if let Some((_, rules)) = known.cloned() {
-        site.after
-            .rules
-            .insert(name, (fingerprint, Arc::clone(&rules)));
-        return Some(rules);
-    }
-    match RuleSet::compile(documents, options) {
-        Ok(rules) => {
-            for notice in rules.notices() {
-                site.warning(entry.name.span, notice.to_string(), "");
-            }
-            let rules = Arc::new(rules.with_collections(kept));
-            site.after
-                .rules
-                .insert(name, (fingerprint, Arc::clone(&rules)));
-            Some(rules)
-        }
-        Err(errors) => {
-            for error in errors {
-                let remedy = error.kind.remedy();
-                site.error(entry.name.span, error.to_string(), remedy);
-            }
-            None
-        }
-    }
-}
-
-fn fingerprint(documents: &[Document], options: &CompileOptions) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for document in documents {
-        for source in document.sources.iter() {
-            source.name().hash(&mut hasher);
-            source.text().hash(&mut hasher);
-        }
-        for (path, data) in document.data_files() {
-            path.hash(&mut hasher);
-            data.hash(&mut hasher);
-        }
-    }
-    format!("{options:?}").hash(&mut hasher);
-    hasher.finish()
-}
-
-fn load(site: &mut Site<'_>, source: &RuleSource) -> Option<Document> {
-    let loaded = match source {
-        RuleSource::Shipped(_) => rules::shipped::load(),
-        RuleSource::Files(files) => seclang::load(&files.found, &seclang::FsLoader),
-    };
-    match loaded {
-        Ok(document) => {
-            if let RuleSource::Files(_) = source {
-                let read = document.sources.iter().map(|source| source.name().into());
-                site.files.extend(read);
-                site.files
-                    .extend(document.data_files().map(|(path, _)| path.to_owned()));
-            }
-            Some(document)
-        }
-        Err(diagnostics) => {
-            for diagnostic in diagnostics {
-                let remedy = diagnostic.remedy().unwrap_or_default();
-                let found = format!(
-                    "{}:{}:{}: {}",
-                    diagnostic.file,
-                    diagnostic.line,
-                    diagnostic.column,
-                    diagnostic.message()
-                );
-                site.file_error(source.span(), found, remedy);
-            }
-            None
-        }
-    }
-}
-
-/// Directives that the policy's own settings amount to.
-fn own(site: &mut Site<'_>, entry: &Entry<WafPolicy>, what: &str, text: &str) -> Option<Document> {
-    let name = format!("waf.{}.{what}", entry.name.as_str());
-    match seclang::parse_str(&name, text) {
-        Ok(document) => Some(document),
-        Err(diagnostics) => {
-            for diagnostic in diagnostics {
-                site.error(
-                    entry.name.span,
-                    diagnostic.message(),
-                    "check the policy's `exclude`",
-                );
-            }
-            None
-        }
-    }
 }
 
 /// What stands before the rules: variables that their set-up takes as given.

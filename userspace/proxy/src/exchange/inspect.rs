@@ -11,7 +11,6 @@ use crate::upstream::Backend;
 use http::Known;
 use http::h1::response::ResponseView;
 use net::Driver;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use types::{Reason, Verdict};
 use waf::{Connection, Intervention, Mode, Transaction};
@@ -43,7 +42,7 @@ impl<D: Driver> Exchange<'_, D> {
             time: SystemTime::now(),
             unique_id: std::str::from_utf8(self.record.known_as(&self.request)).unwrap_or_default(),
         };
-        let rules = Arc::clone(&waf.rules);
+        let rules = waf.rules.load();
         match self.worker.transactions.borrow_mut().pop() {
             Some(mut used) => {
                 used.reset(rules, &connection, waf.mode);
