@@ -245,8 +245,7 @@ impl<'a> Folder<'_, 'a> {
     /// Folds the two tokens from `left` on.
     fn pair(&mut self) -> Next {
         use Kind as K;
-        let (left, right) = (self.left, self.left + 1);
-        let (a, b) = (self.at(left), self.at(right));
+        let (a, b) = (self.at(self.left), self.at(self.left + 1));
         match (a.kind, b.kind) {
             // One string after the other is one; so are semicolons.
             (K::String, K::String) | (K::Semicolon, K::Semicolon) => {
@@ -260,9 +259,16 @@ impl<'a> Folder<'_, 'a> {
             _ => {}
         }
         if let Some(merged) = merge(&a, &b) {
-            self.set(left, merged);
+            self.set(self.left, merged);
             return self.step_back();
         }
+        self.reread(a, b)
+    }
+
+    /// Folds the two tokens from `left` on where they are no phrase: many words mean something else before the token behind them.
+    fn reread(&mut self, a: Token<'a>, b: Token<'a>) -> Next {
+        use Kind as K;
+        let (left, right) = (self.left, self.left + 1);
         match (a.kind, b.kind) {
             // A function, but a statement in Transact-SQL.
             (K::Semicolon, K::Function) if matches!(b.text, [b'I' | b'i', b'F' | b'f', ..]) => {

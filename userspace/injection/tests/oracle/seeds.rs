@@ -50,6 +50,7 @@ pub(crate) fn parameters() -> Vec<Vec<u8>> {
 }
 
 /// The inputs of the unit cases of operators.
+#[allow(dead_code, reason = "the benchmark leaves them out")]
 pub(crate) fn operators() -> Vec<Vec<u8>> {
     lines("operators-dev.jsonl")
         .iter()
