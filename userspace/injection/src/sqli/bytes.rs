@@ -84,6 +84,8 @@ pub(super) fn start(byte: u8) -> Start {
 const ENDS_WORD: u8 = 1;
 const ENDS_VARIABLE: u8 = 2;
 const WHITE: u8 = 4;
+/// What a keyword may stand before, without a blank between them.
+const SPLITS_WORD: u8 = 16;
 /// A letter, a digit, `_` or half of a character: what a value of these alone holds is one or two harmless tokens.
 const PLAIN: u8 = 8;
 
@@ -106,7 +108,8 @@ const fn traits_of(byte: u8) -> u8 {
             ENDS_WORD | ENDS_VARIABLE
         }
         b'[' | b']' | b'{' | b'}' => ENDS_WORD,
-        b'`' => ENDS_VARIABLE,
+        b'`' => ENDS_VARIABLE | SPLITS_WORD,
+        b'.' => SPLITS_WORD,
         b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | 0x80..=0xFF => PLAIN,
         _ => 0,
     }
@@ -124,8 +127,21 @@ pub(super) fn is_plain(byte: u8) -> bool {
     has(byte, PLAIN)
 }
 
-pub(super) fn ends_word(byte: u8) -> bool {
-    has(byte, ENDS_WORD)
+/// How long the word at the front is, and whether it has a byte in it that splits words.
+pub(super) fn word(text: &[u8]) -> (usize, bool) {
+    let mut seen = 0;
+    for (length, &byte) in text.iter().enumerate() {
+        let traits = TRAITS[usize::from(byte)];
+        if traits & ENDS_WORD != 0 {
+            return (length, seen & SPLITS_WORD != 0);
+        }
+        seen |= traits;
+    }
+    (text.len(), seen & SPLITS_WORD != 0)
+}
+
+pub(super) fn splits_word(byte: u8) -> bool {
+    has(byte, SPLITS_WORD)
 }
 
 pub(super) fn ends_variable(byte: u8) -> bool {

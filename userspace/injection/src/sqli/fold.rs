@@ -434,6 +434,9 @@ fn merge<'a>(a: &Token<'a>, b: &Token<'a>) -> Option<Token<'a>> {
         return None;
     }
     let (first, second) = (a.text, b.text);
+    if !words::can_begin_phrase(first) {
+        return None;
+    }
     let mut phrase = [0; Token::TEXT_LIMIT];
     let phrase = phrase.get_mut(..first.len() + 1 + second.len())?;
     phrase.get_mut(..first.len())?.copy_from_slice(first);

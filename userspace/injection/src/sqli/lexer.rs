@@ -1,6 +1,6 @@
 //! Cuts a value into tokens, as databases of several makes would.
 
-use super::bytes::{Start, ends_variable, ends_word, find_pair, is_white, span, start};
+use super::bytes::{Start, ends_variable, find_pair, is_white, span, splits_word, start, word};
 use super::token::{Kind, Token};
 use super::words;
 
@@ -171,16 +171,19 @@ impl<'a> Lexer<'a> {
 
     pub(super) fn word(&mut self) -> Token<'a> {
         let rest = self.rest();
-        let length = rest
-            .iter()
-            .position(|&byte| ends_word(byte))
-            .unwrap_or(rest.len());
+        let (length, is_split) = word(rest);
         let text = rest.get(..length.min(Token::TEXT_LIMIT)).unwrap_or(rest);
-        // `SELECT.1` and ``SELECT`column` `` begin with a keyword.
-        for at in memchr::memchr2_iter(b'.', b'`', text) {
-            match text.get(..at).and_then(words::kind) {
-                None | Some(Kind::Bareword) => {}
-                Some(kind) => return self.take(kind, at),
+        if is_split {
+            // `SELECT.1` and ``SELECT`column` `` begin with a keyword.
+            for (at, _) in text
+                .iter()
+                .enumerate()
+                .filter(|(_, byte)| splits_word(**byte))
+            {
+                match text.get(..at).and_then(words::kind) {
+                    None | Some(Kind::Bareword) => {}
+                    Some(kind) => return self.take(kind, at),
+                }
             }
         }
         let kind = if length > Token::TEXT_LIMIT {

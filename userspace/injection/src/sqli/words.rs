@@ -45,6 +45,35 @@ pub(super) fn kind(word: &[u8]) -> Option<Kind> {
     find(word).map(|(kind, _)| kind)
 }
 
+/// Lengths of what stands before a blank in some word, a bit each; by the lowest five bits of the first letter.
+static BEGINNINGS: [u32; 32] = beginnings();
+
+/// Whether some word could be this one, a blank and more. No for most that are none.
+pub(super) fn can_begin_phrase(word: &[u8]) -> bool {
+    word.first()
+        .and_then(|&first| BEGINNINGS.get(usize::from(first & 0x1F)))
+        .is_some_and(|lengths| word.len() <= Token::TEXT_LIMIT && lengths & (1 << word.len()) != 0)
+}
+
+/// Runs when this is compiled.
+const fn beginnings() -> [u32; 32] {
+    let mut beginnings = [0; 32];
+    let mut start = 0;
+    while start < TEXT.len() {
+        // A line: the letter of the kind, a blank, the word.
+        start += 2;
+        let mut end = start;
+        while TEXT[end] != b'\n' {
+            if TEXT[end] == b' ' {
+                beginnings[(TEXT[start] & 0x1F) as usize] |= 1 << (end - start);
+            }
+            end += 1;
+        }
+        start = end + 1;
+    }
+    beginnings
+}
+
 /// A hash that is the same for both cases of a letter.
 const fn hash(word: &[u8]) -> usize {
     let mut hash: u32 = 0x811C_9DC5;
@@ -104,6 +133,9 @@ mod tests {
             words += 1;
             assert_eq!(kind(word).map(Kind::letter), letter.first().copied());
             assert_eq!(find(&word.to_ascii_lowercase()).unwrap().1, word);
+            for blank in memchr::memchr_iter(b' ', word) {
+                assert!(can_begin_phrase(&word[..blank].to_ascii_lowercase()));
+            }
         }
         assert!(words * 2 <= SLOTS, "the table is too full");
         assert!(words > 900);
@@ -123,5 +155,7 @@ mod tests {
         ] {
             assert_eq!(kind(word.as_bytes()), None, "{word}");
         }
+        assert!(!can_begin_phrase(b"hello"));
+        assert!(!can_begin_phrase(b""));
     }
 }

@@ -12,66 +12,38 @@ pub(super) enum Power {
     Name,
 }
 
-/// Tags that run, load or style something.
-const TAGS: [&[u8]; 20] = [
-    b"APPLET",
-    b"BASE",
-    b"COMMENT",
-    b"EMBED",
-    b"FRAME",
-    b"FRAMESET",
-    b"HANDLER",
-    b"IFRAME",
-    b"IMPORT",
-    b"ISINDEX",
-    b"LINK",
-    b"LISTENER",
-    b"META",
-    b"NOSCRIPT",
-    b"OBJECT",
-    b"SCRIPT",
-    b"STYLE",
-    b"VMLFRAME",
-    b"XML",
-    b"XSS",
-];
-
-/// Attributes beside `on...`, `xmlns...` and `xlink...`.
-const ATTRIBUTES: [(&[u8], Power); 19] = [
-    (b"ACTION", Power::Address),
-    (b"ATTRIBUTENAME", Power::Name),
-    (b"BY", Power::Address),
-    (b"BACKGROUND", Power::Address),
-    (b"DATAFORMATAS", Power::Any),
-    (b"DATASRC", Power::Any),
-    (b"DYNSRC", Power::Address),
-    (b"FILTER", Power::Any),
-    (b"FORMACTION", Power::Address),
-    (b"FOLDER", Power::Address),
-    (b"FROM", Power::Address),
-    (b"HANDLER", Power::Address),
-    (b"HREF", Power::Address),
-    (b"LOWSRC", Power::Address),
-    (b"POSTER", Power::Address),
-    (b"SRC", Power::Address),
-    (b"STYLE", Power::Any),
-    (b"TO", Power::Address),
-    (b"VALUES", Power::Address),
-];
-
 /// Schemes that run, and the first half of one: `JAVA` of `JAVASCRIPT`.
 const SCHEMES: [&[u8]; 4] = [b"DATA", b"VIEW-SOURCE", b"JAVA", b"VBSCRIPT"];
 
-/// Whether a name is this one in upper case, NULs in it passed over.
-fn is_named(name: &[u8], upper: &[u8]) -> bool {
-    let mut rest = upper;
-    for &byte in name.iter().filter(|&&byte| byte != 0) {
-        match rest {
-            [first, tail @ ..] if *first == byte.to_ascii_uppercase() => rest = tail,
-            _ => return false,
+/// The longest name that counts is `ATTRIBUTENAME`.
+const NAME_LIMIT: usize = 13;
+
+/// A name in upper case without its NULs, as browsers read it. One that is too long to count is empty.
+struct Name {
+    letters: [u8; NAME_LIMIT],
+    length: usize,
+}
+
+impl Name {
+    fn new(name: &[u8]) -> Name {
+        let mut read = Name {
+            letters: [0; NAME_LIMIT],
+            length: 0,
+        };
+        for byte in name.iter().filter(|&&byte| byte != 0) {
+            let Some(slot) = read.letters.get_mut(read.length) else {
+                read.length = 0;
+                break;
+            };
+            *slot = byte.to_ascii_uppercase();
+            read.length += 1;
         }
+        read
     }
-    rest.is_empty()
+
+    fn letters(&self) -> &[u8] {
+        self.letters.get(..self.length).unwrap_or_default()
+    }
 }
 
 fn begins_with(text: &[u8], upper: &[u8]) -> bool {
@@ -79,12 +51,37 @@ fn begins_with(text: &[u8], upper: &[u8]) -> bool {
         .is_some_and(|beginning| beginning.eq_ignore_ascii_case(upper))
 }
 
-/// Whether a tag can run script.
+/// Whether a tag can run, load or style something.
 pub(super) fn is_live_tag(name: &[u8]) -> bool {
-    name.len() >= 3
-        && (TAGS.iter().any(|tag| is_named(name, tag))
-            || begins_with(name, b"SVG")
-            || begins_with(name, b"XSL"))
+    if name.len() < 3 {
+        return false;
+    }
+    if begins_with(name, b"SVG") || begins_with(name, b"XSL") {
+        return true;
+    }
+    matches!(
+        Name::new(name).letters(),
+        b"APPLET"
+            | b"BASE"
+            | b"COMMENT"
+            | b"EMBED"
+            | b"FRAME"
+            | b"FRAMESET"
+            | b"HANDLER"
+            | b"IFRAME"
+            | b"IMPORT"
+            | b"ISINDEX"
+            | b"LINK"
+            | b"LISTENER"
+            | b"META"
+            | b"NOSCRIPT"
+            | b"OBJECT"
+            | b"SCRIPT"
+            | b"STYLE"
+            | b"VMLFRAME"
+            | b"XML"
+            | b"XSS"
+    )
 }
 
 /// What the value of an attribute of this name can do.
@@ -97,10 +94,14 @@ pub(super) fn power(name: &[u8]) -> Power {
     if is_event_or_namespace {
         return Power::Any;
     }
-    ATTRIBUTES
-        .iter()
-        .find(|(attribute, _)| is_named(name, attribute))
-        .map_or(Power::Nothing, |&(_, power)| power)
+    match Name::new(name).letters() {
+        b"ATTRIBUTENAME" => Power::Name,
+        b"DATAFORMATAS" | b"DATASRC" | b"FILTER" | b"STYLE" => Power::Any,
+        b"ACTION" | b"BACKGROUND" | b"BY" | b"DYNSRC" | b"FOLDER" | b"FORMACTION" | b"FROM"
+        | b"HANDLER" | b"HREF" | b"LOWSRC" | b"POSTER" | b"SRC" | b"TO" | b"VALUES"
+        | b"XLINK:HREF" => Power::Address,
+        _ => Power::Nothing,
+    }
 }
 
 /// Whether an address runs. Browsers pass over blanks, control characters and bytes outside of ASCII before the scheme, and read
@@ -134,7 +135,7 @@ fn has_scheme(address: &[u8], scheme: &[u8]) -> bool {
             other => other,
         };
         // Of a large number the last byte counts.
-        if upper as u8 != *expected {
+        if upper & 0xFF != u32::from(*expected) {
             return false;
         }
         scheme = tail;
@@ -194,6 +195,7 @@ mod tests {
         assert_eq!(power(b"onit"), Power::Nothing);
         assert_eq!(power(b"xmlns:x"), Power::Any);
         assert_eq!(power(b"h\0ref"), Power::Address);
+        assert_eq!(power(b"xl\0ink:href"), Power::Address);
         assert_eq!(power(b"hrefs"), Power::Nothing);
         assert_eq!(power(b"attributename"), Power::Name);
     }

@@ -15,8 +15,8 @@ const SQL: &str = include_str!("sql.txt");
 
 const HTML: &str = include_str!("html.txt");
 
-const SQL_NOISE: &[u8] = b"'\"`\\-#/*!;,(){}[].:?@$=<>~^%|&+01 eExXbBnNqQuU_a\0\xa0\n";
-const HTML_NOISE: &[u8] = b"<>/='\"` \t\n\0\xff!-[]?%&#;xX0aonsvgON:\x0b\x01";
+pub(crate) const SQL_NOISE: &[u8] = b"'\"`\\-#/*!;,(){}[].:?@$=<>~^%|&+01 eExXbBnNqQuU_a\0\xa0\n";
+pub(crate) const HTML_NOISE: &[u8] = b"<>/='\"` \t\n\0\xff!-[]?%&#;xX0aonsvgON:\x0b\x01";
 
 /// The generator of Steele, Lea and Flood: small, and the same everywhere.
 pub(crate) struct Random(u64);
@@ -67,6 +67,11 @@ fn pieces(text: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// The words that the detector knows, behind the letters of their kinds.
+pub(crate) fn words() -> impl Iterator<Item = (u8, &'static str)> {
+    WORDS.lines().map(|line| (line.as_bytes()[0], &line[2..]))
+}
+
 /// Draws values.
 pub(crate) struct Generator {
     random: Random,
@@ -83,9 +88,6 @@ impl Generator {
     pub(crate) fn new(seed: u64, mut seeds: Vec<Vec<u8>>) -> Generator {
         seeds.push(b"1' OR '1'='1' -- ".to_vec());
         seeds.push(b"<a href=\"javascript:alert(1)\" onclick='x'>".to_vec());
-        let words = WORDS
-            .lines()
-            .map(|line| (line.as_bytes()[0], &line.as_bytes()[2..]));
         let fingerprints = FINGERPRINTS.lines().flat_map(|line| {
             let (beginning, last) = line.split_once(' ').unwrap();
             last.bytes().map(move |last| {
@@ -97,7 +99,9 @@ impl Generator {
         Generator {
             random: Random::new(seed),
             seeds,
-            words: words.collect(),
+            words: words()
+                .map(|(kind, word)| (kind, word.as_bytes()))
+                .collect(),
             fingerprints: fingerprints.collect(),
             blanks: pieces(BLANKS),
             sql: pieces(SQL),
