@@ -38,6 +38,9 @@ SecRule ARGS "@rx a\z|^b$" "id:27,phase:2,pass,log"
 SecRule ARGS "@streq 5" "id:28,phase:2,pass,log,t:length"
 SecRule ARGS "@ge 3" "id:29,phase:2,pass,log,t:length,ctl:ruleRemoveTargetById=27;ARGS:a"
 SecRule REQUEST_BODY "@rx union" "id:30,phase:2,pass,log"
+SecRule ARGS "@detectSQLi" "id:31,phase:2,pass,log,t:urlDecodeUni,capture,logdata:'%{tx.0}'"
+SecRule ARGS|REQUEST_HEADERS "@detectXSS" "id:32,phase:2,pass,log,t:htmlEntityDecode"
+SecRule ARGS "!@detectSQLi" "id:33,phase:2,pass,log"
 "#;
 
 fn rules(gates: bool) -> Arc<RuleSet> {
