@@ -1,6 +1,6 @@
 //! The life of one client connection: request after request until one side has had enough.
 
-use crate::exchange::{self, After};
+use crate::exchange::{self, After, Misfit};
 use crate::front::{Arrival, Reader, Writer};
 use crate::generation::{ListenerPlan, contains};
 use crate::wait::Timer;
@@ -65,8 +65,21 @@ pub(crate) async fn serve<D: Driver>(worker: &Rc<Worker<D>>, io: &Io<D::Stream>,
             .await
         {
             Arrival::Gone => break,
-            Arrival::Refused { reason, detail } => {
-                exchange::refuse(worker, peer, reason, &detail, &mut writer).await
+            Arrival::Refused {
+                reason,
+                detail,
+                takes_head,
+            } => {
+                let misfit = Misfit {
+                    reason,
+                    detail: &detail,
+                    head: reader.inbox.bytes(),
+                    takes_head,
+                };
+                exchange::refuse(worker, peer, &misfit, &mut writer).await
+            }
+            Arrival::Incomplete(reason) => {
+                exchange::refuse(worker, peer, &Misfit::unread(reason), &mut writer).await
             }
             Arrival::Head(bytes) => {
                 let last = worker.draining.get() || budget.is_spent(plan);

@@ -20,8 +20,15 @@ pub(crate) enum Arrival {
     Head(Chunk),
     /// The client closed between two requests, or was idle for too long. Nothing is owed to it.
     Gone,
-    /// The head is refused, for this reason.
-    Refused { reason: Reason, detail: String },
+    /// The head is refused, for this reason; what has arrived of it stays in the inbox.
+    Refused {
+        reason: Reason,
+        detail: String,
+        /// Whether the client reads the head of an answer.
+        takes_head: bool,
+    },
+    /// The head did not arrive as a whole, for this reason.
+    Incomplete(Reason),
 }
 
 /// Reads what the client sends.
@@ -74,6 +81,7 @@ impl<'c, S: Stream> Reader<'c, S> {
                     return Arrival::Refused {
                         reason: error.reason(),
                         detail: error.to_string(),
+                        takes_head: error.takes_head(),
                     };
                 }
             }
@@ -84,10 +92,7 @@ impl<'c, S: Stream> Reader<'c, S> {
                         .timer
                         .fired()
                         .map_or(Reason::ClientClosed, Wait::reason);
-                    return Arrival::Refused {
-                        reason,
-                        detail: String::new(),
-                    };
+                    return Arrival::Incomplete(reason);
                 }
             }
         }

@@ -29,6 +29,8 @@ block! {
         allow: Vec<IpNet> = Vec::new();
         /// Sources that may not connect, even where `allow` has them.
         deny: Vec<IpNet> = Vec::new();
+        /// What happens to a request with Content-Length beside `Transfer-Encoding: chunked`.
+        length_beside_coding: LengthBesideCoding = LengthBesideCoding::Refuse;
         /// How many connections may wait in the kernel to be accepted; it caps this at `net.core.somaxconn`.
         backlog: u32 = 4096, within 1..=65_535;
     }
@@ -46,6 +48,17 @@ impl Listener {
     #[must_use]
     pub fn label(&self) -> String {
         label(self).unwrap_or_default()
+    }
+}
+
+words! {
+    /// What happens to a request with both Content-Length and `Transfer-Encoding: chunked`.
+    pub enum LengthBesideCoding {
+        /// It is refused with 400: two readers on its way may find its end in different places.
+        Refuse = "refuse",
+        /// It is read as chunked, its Content-Length is removed before anybody sees it, and the connection ends with the
+        /// answer (RFC 9112, 6.3). For clients that cannot do better.
+        Drop = "drop",
     }
 }
 

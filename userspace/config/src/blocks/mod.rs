@@ -17,7 +17,7 @@ pub use auth::{ApiKey, AuthMethod, ClaimRule, ClaimValue, Jwks, Jwt, TokenAlgori
 pub use cache::{Cache, default_cache_folder};
 pub use kernel::{Bans, Kernel, KernelMode};
 pub use limits::{LimitOverrides, Limits, RouteTimeouts, Timeouts};
-pub use listener::{Certificate, Listener, Tls, TlsPolicy, TlsVersion};
+pub use listener::{Certificate, LengthBesideCoding, Listener, Tls, TlsPolicy, TlsVersion};
 pub use log::{AccessLog, AccessTarget, Log, LogFormat, LogLevel};
 pub use path::{MAX_PATH, PathPattern};
 pub use route::{AuthRule, HeaderCondition, HeaderMatch, RequestHeaders, Route, RouteWaf};

@@ -2,7 +2,7 @@
 
 use super::Site;
 use config::{InputFile, Limits, Listener, Tls, TlsVersion};
-use http::h1::HeadLimits;
+use http::h1::{HeadLimits, LengthBesideCoding};
 use proxy::{Access, AdmissionLimits, FrontLimits, FrontTimeouts, ListenerPlan};
 use std::sync::Arc;
 use tls::{Certificate, Policy, ServerSide, ServerSpec, Tickets};
@@ -49,17 +49,21 @@ fn plan(site: &mut Site<'_>, listener: &Listener) -> Option<ListenerPlan> {
             deny: listener.deny.clone(),
         },
         trusted_proxies: listener.trusted_proxies.clone(),
-        limits: front_limits(&limits),
+        limits: front_limits(&limits, listener.length_beside_coding),
         timeouts: front_timeouts(site),
     })
 }
 
-fn front_limits(limits: &Limits) -> FrontLimits {
+fn front_limits(limits: &Limits, both: config::LengthBesideCoding) -> FrontLimits {
     FrontLimits {
         head: HeadLimits {
             head_bytes: limits.header_bytes.bytes(),
             header_count: usize::from(limits.header_count),
             uri_bytes: limits.uri_bytes.bytes(),
+            length_beside_coding: match both {
+                config::LengthBesideCoding::Refuse => LengthBesideCoding::Refuse,
+                config::LengthBesideCoding::Drop => LengthBesideCoding::Drop,
+            },
             ..HeadLimits::default()
         },
         requests_per_connection: u64::from(limits.requests_per_connection),

@@ -3,19 +3,16 @@
 use super::stop::Stop;
 use super::{After, Exchange};
 use crate::body::RequestBody;
-use crate::connection::Peer;
 use crate::front::Writer;
-use crate::log::Line;
 use crate::worker::Worker;
 use http::respond::{self, Answer, PROBLEM_JSON, Problem};
 use http::{Method, Version};
 use net::{Buffer, Driver, Parts};
-use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use types::{Reason, Verdict};
 
 /// Room for the head and the body of a refusal.
-const REFUSAL_BYTES: usize = 1024;
+pub(super) const REFUSAL_BYTES: usize = 1024;
 
 impl<D: Driver> Exchange<'_, D> {
     /// Tells the client why the request is not served.
@@ -52,6 +49,7 @@ impl<D: Driver> Exchange<'_, D> {
             request_id: self.record.own_id(),
             version: head.version(),
             head_only: head.method() == Method::Head,
+            body_only: false,
             keep_alive: self.keep_alive,
         };
         refusal.write(self.worker, &mut out);
@@ -77,70 +75,21 @@ impl<D: Driver> Exchange<'_, D> {
     }
 }
 
-/// Refuses what is no request: a malformed head, or one that did not arrive in time.
-pub(crate) async fn refuse<D: Driver>(
-    worker: &Rc<Worker<D>>,
-    peer: &Peer,
-    reason: Reason,
-    detail: &str,
-    writer: &mut Writer<'_, D::Stream>,
-) -> After {
-    if let Some(counts) = worker.view().listener(peer.plan.address) {
-        counts.refused(reason);
-    }
-    let status = reason.status();
-    log_refusal(worker, peer, reason, detail);
-    if status == 0 {
-        return After::Abort;
-    }
-    let refusal = Refusal {
-        status,
-        reason,
-        sentence: detail,
-        fields: &[],
-        request_id: "",
-        version: Version::Http11,
-        head_only: false,
-        keep_alive: false,
-    };
-    let mut out = Buffer::with_capacity(REFUSAL_BYTES);
-    refusal.write(worker, &mut out);
-    match writer.send(Parts::from(out.freeze()), None).await {
-        Ok(()) => After::Linger,
-        Err(_) => After::Abort,
-    }
-}
-
-fn log_refusal<D: Driver>(worker: &Worker<D>, peer: &Peer, reason: Reason, detail: &str) {
-    let log = worker.log.borrow();
-    if !log.wants(reason, || worker.random.next()) {
-        return;
-    }
-    log.write(&Line {
-        time: SystemTime::now(),
-        listener: &peer.plan.name,
-        tls: peer.tls.map_or("", |session| session.version),
-        sni: &peer.sni,
-        status: reason.status(),
-        detail,
-        generation: worker.view().generation.number,
-        ..Line::new(peer.address, reason)
-    });
-}
-
-struct Refusal<'a> {
-    status: u16,
-    reason: Reason,
-    sentence: &'a str,
-    fields: &'a [(&'static str, Vec<u8>)],
-    request_id: &'a str,
-    version: Version,
-    head_only: bool,
-    keep_alive: bool,
+pub(super) struct Refusal<'a> {
+    pub(super) status: u16,
+    pub(super) reason: Reason,
+    pub(super) sentence: &'a str,
+    pub(super) fields: &'a [(&'static str, Vec<u8>)],
+    pub(super) request_id: &'a str,
+    pub(super) version: Version,
+    pub(super) head_only: bool,
+    /// Without a head, for those who read none.
+    pub(super) body_only: bool,
+    pub(super) keep_alive: bool,
 }
 
 impl Refusal<'_> {
-    fn write<D: Driver>(&self, worker: &Worker<D>, out: &mut Buffer) {
+    pub(super) fn write<D: Driver>(&self, worker: &Worker<D>, out: &mut Buffer) {
         let mut body = Vec::with_capacity(REFUSAL_BYTES / 2);
         let problem = Problem {
             status: self.status,
@@ -149,6 +98,9 @@ impl Refusal<'_> {
             request_id: self.request_id,
         };
         respond::problem(&mut body, &problem);
+        if self.body_only {
+            return out.extend_from_slice(&body);
+        }
         let fields: Vec<(&str, &[u8])> = self
             .fields
             .iter()

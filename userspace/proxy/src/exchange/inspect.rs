@@ -6,11 +6,15 @@ use super::record::spent;
 use super::relay::Download;
 use super::stop::Stop;
 use crate::body::RequestBody;
+use crate::connection::Peer;
 use crate::generation::{RoutePlan, WafPlan};
+use crate::metrics::RouteCounts;
 use crate::upstream::Backend;
+use crate::worker::Worker;
 use http::Known;
 use http::h1::response::ResponseView;
 use net::Driver;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 use types::{Reason, Verdict};
 use waf::{Connection, Intervention, Mode, Transaction};
@@ -29,26 +33,54 @@ impl<D: Driver> Exchange<'_, D> {
     pub(super) fn begin_inspection(&self, route: &RoutePlan) -> Inspection {
         let wanted = route.waf.as_ref().filter(|waf| waf.mode != Mode::Off);
         Inspection {
-            transaction: wanted.map(|waf| self.transaction(waf)),
+            transaction: wanted.map(|waf| self.transaction(waf, waf.mode)),
         }
     }
 
-    fn transaction(&self, waf: &WafPlan) -> Box<Transaction> {
-        let mut client = self.peer.address;
-        client.set_ip(self.request.client);
-        let connection = Connection {
-            client,
-            server: self.peer.plan.address,
-            time: SystemTime::now(),
-            unique_id: std::str::from_utf8(self.record.known_as(&self.request)).unwrap_or_default(),
+    /// A transaction of this request, with its head.
+    fn transaction(&self, waf: &WafPlan, mode: Mode) -> Box<Transaction> {
+        let client = self.request.client;
+        let id = std::str::from_utf8(self.record.known_as(&self.request)).unwrap_or_default();
+        let mut transaction = begin(self.worker, self.peer, (client, id), waf, mode);
+        let view = self.request.view;
+        let protocol = self.request.protocol().as_bytes();
+        transaction.request_line(view.method_bytes(), view.target_bytes(), protocol);
+        for field in view.fields().iter() {
+            transaction.request_header(field.name, field.value);
+        }
+        transaction
+    }
+
+    /// Lets the rules of a route look at a request that is refused already, without its body.
+    pub(super) fn inspect_refused(&mut self, route: usize, stop: &Stop) {
+        let Some(plan) = self.view.generation.routes.get(route) else {
+            return;
         };
-        let rules = waf.rules.load();
-        match self.worker.transactions.borrow_mut().pop() {
-            Some(mut used) => {
-                used.reset(rules, &connection, waf.mode);
-                used
-            }
-            None => Box::new(Transaction::new(rules, &connection, waf.mode)),
+        let Some(waf) = plan.waf.as_ref().filter(|waf| waf.mode != Mode::Off) else {
+            return;
+        };
+        let since = Instant::now();
+        let mut transaction = self.transaction(waf, Mode::Detect);
+        let status = match stop.verdict {
+            Verdict::Respond { status, .. } => status,
+            _ => 0,
+        };
+        watch_only(self.worker, &mut transaction, status);
+        let counts = &self.view.counts.routes[route];
+        conclude(self.worker, waf, counts, &mut transaction);
+        for matched in transaction.matches() {
+            self.record.matched(matched.rule);
+        }
+        keep(self.worker, transaction);
+        spent(&mut self.record.stages.waf, since);
+    }
+
+    /// `OPTIONS *` asks about the host as a whole: the rules of its root look at it.
+    pub(super) fn inspect_asterisk(&mut self, stop: &Stop) {
+        if self.request.path == b"*"
+            && let Ok(root) = self.find_route(b"/")
+        {
+            self.inspect_refused(root, stop);
         }
     }
 
@@ -62,12 +94,6 @@ impl<D: Driver> Exchange<'_, D> {
             return Ok(());
         };
         let since = Instant::now();
-        let view = self.request.view;
-        let protocol = self.request.protocol().as_bytes();
-        transaction.request_line(view.method_bytes(), view.target_bytes(), protocol);
-        for field in view.fields().iter() {
-            transaction.request_header(field.name, field.value);
-        }
         let said = transaction.process_request_headers(&mut self.worker.scratch.borrow_mut());
         spent(&mut self.record.stages.waf, since);
         heed(said, Reason::WafBlocked)?;
@@ -134,31 +160,84 @@ impl<D: Driver> Exchange<'_, D> {
             return;
         };
         let since = Instant::now();
-        let record = transaction.finish(&mut self.worker.scratch.borrow_mut());
-        let verdict = match transaction.intervention() {
-            Intervention::None if transaction.error().is_some() => "failed_open",
-            Intervention::None if transaction.matches().is_empty() => "passed",
-            Intervention::None => "matched",
-            Intervention::Fail(_) => "failed",
-            _ => "blocked",
-        };
-        self.route_counts().waf(&waf.policy, verdict);
+        conclude(self.worker, waf, self.route_counts(), &mut transaction);
         for matched in transaction.matches() {
             self.record.matched(matched.rule);
-            self.worker.shared.metrics.rule_matched(matched.rule);
         }
-        if let (Some(sink), Some(record)) = (&waf.audit, record)
-            && let Ok(mut line) = serde_json::to_vec(&record)
-        {
-            line.push(b'\n');
-            sink.submit(line);
-        }
-        let mut kept = self.worker.transactions.borrow_mut();
-        if kept.len() < KEPT_TRANSACTIONS {
-            kept.push(transaction);
-        }
-        drop(kept);
+        keep(self.worker, transaction);
         spent(&mut self.record.stages.waf, since);
+    }
+}
+
+/// Begins a transaction for a client and under an id, in the memory of an earlier one where there is some.
+pub(super) fn begin<D: Driver>(
+    worker: &Worker<D>,
+    peer: &Peer,
+    (client, unique_id): (IpAddr, &str),
+    waf: &WafPlan,
+    mode: Mode,
+) -> Box<Transaction> {
+    let connection = Connection {
+        client: SocketAddr::new(client, peer.address.port()),
+        server: peer.plan.address,
+        time: SystemTime::now(),
+        unique_id,
+    };
+    let rules = waf.rules.load();
+    match worker.transactions.borrow_mut().pop() {
+        Some(mut used) => {
+            used.reset(rules, &connection, mode);
+            used
+        }
+        None => Box::new(Transaction::new(rules, &connection, mode)),
+    }
+}
+
+/// Phases 1 and 2 of a request that is answered with `status` whatever they say.
+pub(super) fn watch_only<D: Driver>(
+    worker: &Worker<D>,
+    transaction: &mut Transaction,
+    status: u16,
+) {
+    let scratch = &mut worker.scratch.borrow_mut();
+    transaction.process_request_headers(scratch);
+    transaction.without_request_body();
+    transaction.process_request_body(scratch);
+    transaction.response_status(status, b"HTTP/1.1");
+}
+
+/// Phase 5, the audit record, and what is counted.
+pub(super) fn conclude<D: Driver>(
+    worker: &Worker<D>,
+    waf: &WafPlan,
+    counts: &RouteCounts,
+    transaction: &mut Transaction,
+) {
+    let record = transaction.finish(&mut worker.scratch.borrow_mut());
+    let verdict = match transaction.intervention() {
+        Intervention::None if transaction.error().is_some() => "failed_open",
+        Intervention::None if transaction.matches().is_empty() => "passed",
+        Intervention::None => "matched",
+        Intervention::Fail(_) => "failed",
+        _ => "blocked",
+    };
+    counts.waf(&waf.policy, verdict);
+    for matched in transaction.matches() {
+        worker.shared.metrics.rule_matched(matched.rule);
+    }
+    if let (Some(sink), Some(record)) = (&waf.audit, record)
+        && let Ok(mut line) = serde_json::to_vec(&record)
+    {
+        line.push(b'\n');
+        sink.submit(line);
+    }
+}
+
+/// Keeps the memory of a transaction for the next one.
+pub(super) fn keep<D: Driver>(worker: &Worker<D>, transaction: Box<Transaction>) {
+    let mut kept = worker.transactions.borrow_mut();
+    if kept.len() < KEPT_TRANSACTIONS {
+        kept.push(transaction);
     }
 }
 

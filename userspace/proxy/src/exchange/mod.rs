@@ -12,6 +12,7 @@ mod forward;
 mod identify;
 mod inspect;
 mod record;
+mod refused;
 mod relay;
 mod request;
 mod stop;
@@ -34,8 +35,8 @@ use std::time::Instant;
 use stop::Stop;
 use types::Reason;
 
-pub(crate) use answer::refuse;
 pub(crate) use forward::{Failure, Target};
+pub(crate) use refused::{Misfit, refuse};
 
 /// What becomes of the client's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +89,15 @@ pub(crate) async fn run<D: Driver>(
     let mut normal = Normal::default();
     let request = match Request::new(head.view(bytes), peer, &mut normal) {
         Ok(request) => request,
-        Err(stop) => return refuse(worker, peer, stop.reason(), &stop.detail, writer).await,
+        Err(stop) => {
+            let misfit = Misfit {
+                reason: stop.reason(),
+                detail: &stop.detail,
+                head: bytes,
+                takes_head: true,
+            };
+            return refuse(worker, peer, &misfit, writer).await;
+        }
     };
     let record = Record::new(worker);
     let mut body = RequestBody::new(head, reader);
@@ -119,7 +128,13 @@ impl<D: Driver> Exchange<'_, D> {
         writer: &mut Writer<'c, D::Stream>,
     ) -> Result<After, Stop> {
         let view = self.view;
-        let index = self.find_route()?;
+        let index = match self.find_route(self.request.path) {
+            Ok(index) => index,
+            Err(stop) => {
+                self.inspect_asterisk(&stop);
+                return Err(stop);
+            }
+        };
         let route = &view.generation.routes[index];
         self.record.routed(index);
         self.total = self.record.started() + route.total_timeout;
@@ -131,21 +146,10 @@ impl<D: Driver> Exchange<'_, D> {
         if client != self.peer.address.ip() && self.worker.shared.bans.contains(client) {
             return Err(Reason::Banned.into());
         }
-        if self.request.view.hops_left() == Some(0) {
-            return Err(last_hop(self.request.view.head().method()));
+        if let Err(stop) = self.may_go_on(route, body) {
+            self.inspect_refused(index, &stop);
+            return Err(stop);
         }
-        let pace = Pace {
-            timeouts: self.peer.plan.timeouts,
-            started: self.record.started(),
-            total: self.total,
-        };
-        body.begin(
-            BodyLimits {
-                body_bytes: route.body_limit,
-                ..BodyLimits::default()
-            },
-            pace,
-        )?;
         let mut inspection = self.begin_inspection(route);
         let mut ends = Ends {
             body,
@@ -155,6 +159,28 @@ impl<D: Driver> Exchange<'_, D> {
         let outcome = self.inspected(route, &mut ends).await;
         self.close_inspection(route, inspection);
         outcome
+    }
+
+    /// What the head alone decides: how far the request may go, and whether its body is too large.
+    fn may_go_on(
+        &self,
+        route: &RoutePlan,
+        body: &mut RequestBody<'_, '_, D::Stream>,
+    ) -> Result<(), Stop> {
+        if self.request.view.hops_left() == Some(0) {
+            return Err(last_hop(self.request.view.head().method()));
+        }
+        let pace = Pace {
+            timeouts: self.peer.plan.timeouts,
+            started: self.record.started(),
+            total: self.total,
+        };
+        let limits = BodyLimits {
+            body_bytes: route.body_limit,
+            ..BodyLimits::default()
+        };
+        body.begin(limits, pace)?;
+        Ok(())
     }
 
     /// The stages that the WAF watches.
@@ -169,15 +195,10 @@ impl<D: Driver> Exchange<'_, D> {
         self.forward(route, ends).await
     }
 
-    fn find_route(&self) -> Result<usize, Stop> {
+    fn find_route(&self, path: &[u8]) -> Result<usize, Stop> {
         let request = &self.request;
         let table = &self.view.generation.table;
-        match table.lookup(
-            request.host,
-            request.path,
-            request.view.method_bytes(),
-            request,
-        ) {
+        match table.lookup(request.host, path, request.view.method_bytes(), request) {
             route::Lookup::Found { route, .. } => Ok(route),
             route::Lookup::NotFound => Err(Reason::NoRoute.into()),
             route::Lookup::MethodNotAllowed { allow } => {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use types::Reason;
 
 /// Characters of a request id of ours: 128 bits in hexadecimal.
-const ID_CHARACTERS: usize = 32;
+pub(super) const ID_CHARACTERS: usize = 32;
 
 /// Rules that a line names; more matched ones are in the audit log.
 const RULES: usize = 16;
@@ -178,7 +178,7 @@ const HEXADECIMAL: [[u8; 2]; 256] = {
     pairs
 };
 
-fn new_id<D: Driver>(worker: &Worker<D>) -> [u8; ID_CHARACTERS] {
+pub(super) fn new_id<D: Driver>(worker: &Worker<D>) -> [u8; ID_CHARACTERS] {
     let mut id = [0; ID_CHARACTERS];
     let (halves, _) = id.as_chunks_mut::<{ ID_CHARACTERS / 2 }>();
     for half in halves {
