@@ -66,12 +66,16 @@ impl Outcome {
     }
 }
 
+/// The folder of the reference data, which need not be there.
+pub(crate) fn shared() -> PathBuf {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared");
+    std::env::var_os(VARIABLE).map_or_else(|| PathBuf::from(beside), PathBuf::from)
+}
+
 /// A suite, where the reference data are there; otherwise says so in a line.
 #[must_use]
 pub fn load(name: &str) -> Option<Vec<Case>> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared");
-    let folder = std::env::var_os(VARIABLE).map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let Ok(text) = std::fs::read_to_string(folder.join("http").join(name)) else {
+    let Ok(text) = std::fs::read_to_string(shared().join("http").join(name)) else {
         println!("skipped: reference data not found");
         return None;
     };

@@ -30,6 +30,7 @@ mod wait;
 mod wire;
 
 pub mod conformance;
+pub mod crs;
 
 pub use access_log::AccessLog;
 pub use bascule::Bascule;

@@ -7,6 +7,7 @@
 
 mod bench;
 mod build;
+mod crs;
 mod demo;
 mod ebpf;
 mod failure;
@@ -61,6 +62,11 @@ const TASKS: &[Task] = &[
         name: "bench",
         help: "bascule beside nginx, HAProxy and Envoy: l7 [--quick] [--waf] [--only names] [--cases names] [--rounds N] [--seconds N]",
         run: bench::task,
+    },
+    Task {
+        name: "crs",
+        help: "the regression tests of the Core Rule Set: --crs DIR --tests FILE.jsonl… [--only REGEX] [--report FILE] [--overrides FILE]",
+        run: crs::task,
     },
     Task {
         name: "tidy",

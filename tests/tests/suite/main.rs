@@ -7,6 +7,7 @@ mod balancing;
 mod bodies;
 mod command;
 mod conformance;
+mod crs;
 mod drain;
 mod failing;
 mod forwarding;

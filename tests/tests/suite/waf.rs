@@ -336,3 +336,44 @@ fn counts_of_rules_are_shared_by_workers_and_outlive_a_reload() {
         (&[200; 10][..], &[429; 10][..])
     );
 }
+
+on_both_drivers! {
+    /// A request that is malformed is refused, and the rules of the route that it asks for have looked at it.
+    fn malformed_requests_are_inspected_too(io) {
+        let origin = Origin::echo();
+        let bascule = start(io, &origin);
+        let cases: [(&str, u16); 6] = [
+            ("GET /?id=1%20UNION%20SELECT%20password%20FROM%20users HTTP/4.0\r\nHost: a\r\n\r\n", 505),
+            ("GET /?id=1%20UNION%20SELECT%20password%20FROM%20users#x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /detect/?id=1%20UNION%20SELECT%20password%20FROM%20users\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /?id=1%20UNION%20SELECT%20password%20FROM%20users HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+            ("GET /%zz?id=1%20UNION%20SELECT%20password%20FROM%20users HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nHost: a\r\nCookie: id=1 UNION SELECT password FROM users\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400),
+        ];
+        for (number, (request, status)) in (1..).zip(cases) {
+            assert_eq!(bascule.client().send(request).answer().status, status, "{request}");
+            let record = audit(&bascule, number).pop().unwrap();
+            assert!(rules(&record).contains(&RULE.to_string()), "{request}: {record}");
+            assert_eq!(record["transaction"]["outcome"]["status"], status, "{record}");
+        }
+        bascule.client().send("GET /off/?id=1%20UNION%20SELECT%20password%20FROM%20users HTTP/4.0\r\n\r\n").answer();
+        bascule.client().send("POST /?id=1%20UNION%20SELECT HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n").answer();
+        let records = audit(&bascule, 7);
+        assert_eq!((records.len(), records[6]["transaction"]["outcome"]["status"].as_u64()), (7, Some(413)));
+        let lines = bascule.access_log().wait_for(8);
+        assert!(lines[0]["rules"].as_array().unwrap().contains(&RULE.into()), "{}", lines[0]);
+        assert_eq!(lines[0]["id"], audit(&bascule, 1)[0]["transaction"]["unique_id"]);
+        assert_eq!(origin.count(), 0);
+    }
+
+    /// A client of HTTP/0.9 reads no head, and gets none.
+    fn a_request_without_a_version_is_told_so_without_a_head(io) {
+        let origin = Origin::echo();
+        let bascule = start(io, &origin);
+        let mut client = bascule.client();
+        let mut said = Vec::new();
+        client.send("GET /\r\nHost: a\r\n\r\n").wire().to_end(&mut |piece| said.extend_from_slice(piece)).unwrap();
+        let problem: Json = serde_json::from_slice(&said).unwrap();
+        assert_eq!((&problem["status"], &problem["reason"]), (&400.into(), &"malformed_request".into()));
+    }
+}
