@@ -357,7 +357,7 @@ on_both_drivers! {
             assert_eq!(record["transaction"]["outcome"]["status"], status, "{record}");
         }
         bascule.client().send("GET /off/?id=1%20UNION%20SELECT%20password%20FROM%20users HTTP/4.0\r\n\r\n").answer();
-        bascule.client().send("POST /?id=1%20UNION%20SELECT HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n").answer();
+        bascule.client().send("POST /?id=1%20UNION%20SELECT%20password%20FROM%20users HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n").answer();
         let records = audit(&bascule, 7);
         assert_eq!((records.len(), records[6]["transaction"]["outcome"]["status"].as_u64()), (7, Some(413)));
         let lines = bascule.access_log().wait_for(8);

@@ -30,7 +30,8 @@ fn without_capture_the_groups_stay() {
 fn negation_asks_for_harmless_values() {
     let site = site(r#"SecRule ARGS "!@detectSQLi" "id:1,phase:2,deny""#);
     site.given(get("/?q=hello")).expect_blocked_by(1);
-    site.given(get("/?q=1%20union%20select%201")).expect_passed();
+    site.given(get("/?q=1%20union%20select%201"))
+        .expect_passed();
 }
 
 #[test]
