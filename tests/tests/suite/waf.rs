@@ -29,7 +29,9 @@ fn start(io: Io, origin: &Origin) -> Bascule {
 fn audit(bascule: &Bascule, count: usize) -> Vec<Json> {
     let read = || {
         let text = fs::read_to_string(bascule.path("audit.json")).unwrap_or_default();
-        let lines: Vec<Json> = text
+        // The last line may not be whole yet.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let lines: Vec<Json> = whole
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
