@@ -47,12 +47,12 @@ pub mod transform;
 #[cfg(test)]
 mod testing;
 
-pub use audit::{AuditRecord, RuleMatch};
+pub use audit::{AuditRecord, RuleMatch, Scrub};
 pub use collections::{CollectionLimits, CollectionStats, Collections};
 pub use operator::{NetworkError, PhraseError, RegexError, for_syntax as pattern_for_syntax};
 pub use plan::{
-    CompileError, CompileErrorKind, CompileOptions, DatabaseCache, DirectoryCache, FailureMode,
-    Filter, Notice, Place, RuleInfo, RuleSet, Stats,
+    AuditLogSettings, CompileError, CompileErrorKind, CompileOptions, DatabaseCache,
+    DirectoryCache, FailureMode, Filter, Notice, Place, RuleInfo, RuleSet, Stats,
 };
 pub use scratch::Scratch;
 pub use transaction::{Connection, EngineError, Event, Intervention, Mode, Observer, Transaction};

@@ -100,6 +100,17 @@ impl Regex {
         Ok(found)
     }
 
+    /// Every match from left to right, as its range.
+    pub(crate) fn whole_matches<'a>(
+        &'a self,
+        value: &'a [u8],
+    ) -> impl Iterator<Item = Result<(usize, usize), MatchError>> + 'a {
+        self.code().find_iter(value).map(|found| {
+            let found = found.map_err(|_| MatchError)?;
+            Ok((found.start(), found.end()))
+        })
+    }
+
     /// Every match from left to right, as the ranges of the first group, or of the whole match where there is none.
     pub(crate) fn occurrences<'a>(
         &'a self,

@@ -112,11 +112,11 @@ impl Compiler<'_> {
             }
             Ctl::ResponseBodyProcessor(_) => return unsupported("responseBodyProcessor"),
             Ctl::ForceResponseBodyVariable(_) => return unsupported("forceResponseBodyVariable"),
-            // The parts of the native format and the debug log are not written here.
-            Ctl::AuditLogParts(_)
-            | Ctl::DebugLogLevel(_)
-            | Ctl::HashEngine(_)
-            | Ctl::HashEnforcement(_) => return Ok(None),
+            Ctl::AuditLogParts(change) => Effect::AuditLogParts(change.clone()),
+            // There is no debug log.
+            Ctl::DebugLogLevel(_) | Ctl::HashEngine(_) | Ctl::HashEnforcement(_) => {
+                return Ok(None);
+            }
         }))
     }
 }

@@ -33,8 +33,10 @@ pub(crate) use rule::{
     Change, Condition, Decision, Effect, Link, Piece, Rule, Skip, Target, TargetRemoval, Text,
     TxName,
 };
+pub use settings::AuditLogSettings;
 pub(crate) use settings::Settings;
 
+use crate::audit::Scrub;
 use crate::collections::Collections;
 use crate::operator::Test;
 use compile::Compiler;
@@ -48,6 +50,7 @@ pub struct RuleSet {
     pub(crate) overlay: Overlay,
     /// What outlives the transactions.
     pub(crate) collections: Arc<Collections>,
+    pub(crate) scrub: Arc<Scrub>,
 }
 
 /// Compiled rules, shared by all sites that have the same.
@@ -180,6 +183,7 @@ impl RuleSet {
             compiled: Arc::new(compiled),
             overlay: Overlay::default(),
             collections: Arc::default(),
+            scrub: Arc::default(),
         })
     }
 
@@ -237,6 +241,18 @@ impl RuleSet {
             collections,
             ..self
         }
+    }
+
+    /// The same rules, whose audit records mask what `scrub` says in the place of the usual secrets.
+    #[must_use]
+    pub fn with_scrub(self, scrub: Arc<Scrub>) -> RuleSet {
+        RuleSet { scrub, ..self }
+    }
+
+    /// Where the rules themselves want the audit log, and in which form.
+    #[must_use]
+    pub fn audit_log(&self) -> &AuditLogSettings {
+        &self.settings.audit_log
     }
 
     /// Whether databases of the prefilter were left out ([`CompileOptions::compile_databases`]): verdicts are the same and cost more.

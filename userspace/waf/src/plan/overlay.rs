@@ -8,7 +8,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use seclang::Document;
-use seclang::ast::{Directive, LimitAction, RuleChoice, Selector as Written, Setting, Use};
+use seclang::ast::{
+    AuditLogParts, AuditMode, Directive, LimitAction, RuleChoice, Selector as Written, Setting, Use,
+};
 
 use super::compile::selector;
 use super::draft::place_of;
@@ -25,6 +27,9 @@ pub(crate) struct Overlay {
     pub(crate) target_removals: Vec<TargetRemoval>,
     pub(crate) request_body_limit: Option<usize>,
     pub(crate) request_body_limit_action: Option<LimitAction>,
+    pub(crate) audit: Option<AuditMode>,
+    pub(crate) audit_parts: Option<AuditLogParts>,
+    pub(crate) audit_relevant_status: Option<Regex>,
     notices: Vec<Notice>,
     fingerprint: u64,
 }
@@ -38,8 +43,8 @@ impl Deref for RuleSet {
 }
 
 impl RuleSet {
-    /// The same rules with what `document` changes of them: removals of rules and targets (of every link of a chain), and the limit of
-    /// the request body. Everything that is compiled is shared; persistent collections are not.
+    /// The same rules with what `document` changes of them: removals of rules and targets (of every link of a chain), the limit of the
+    /// request body, and what the audit log shows. Everything that is compiled is shared; persistent collections are not.
     ///
     /// # Errors
     /// Directives that change more than that, and patterns that do not compile.
@@ -73,6 +78,7 @@ impl RuleSet {
             compiled: Arc::clone(&self.compiled),
             overlay,
             collections: Arc::default(),
+            scrub: Arc::clone(&self.scrub),
         })
     }
 
@@ -176,6 +182,19 @@ impl Overlay {
             }
             Directive::Setting(Setting::RequestBodyLimitAction(action)) => {
                 self.request_body_limit_action = Some(*action);
+                Ok(true)
+            }
+            Directive::Setting(Setting::AuditEngine(mode)) => {
+                self.audit = Some(*mode);
+                Ok(true)
+            }
+            Directive::Setting(Setting::AuditLogParts(parts)) => {
+                self.audit_parts = Some(*parts);
+                Ok(true)
+            }
+            Directive::Setting(Setting::AuditLogRelevantStatus(pattern)) => {
+                let regex = Regex::new(pattern, rules.settings.match_limit);
+                self.audit_relevant_status = Some(regex.map_err(Kind::Pattern)?);
                 Ok(true)
             }
             _ => Err(Kind::Unsupported(

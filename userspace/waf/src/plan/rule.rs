@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use seclang::ast::{
-    AuditMode, BodyProcessor, Collection, EngineMode, Phase, RuleId, Severity, Transformation,
-    Variable,
+    AuditMode, BodyProcessor, Collection, EngineMode, PartsChange, Phase, RuleId, Severity,
+    Transformation, Variable,
 };
 
 use super::names::TxNames;
@@ -264,6 +264,7 @@ pub(crate) enum Effect {
     },
     RuleEngine(EngineMode),
     AuditEngine(AuditMode),
+    AuditLogParts(PartsChange),
     RequestBodyAccess(bool),
     RequestBodyLimit(u64),
     RequestBodyProcessor(BodyProcessor),

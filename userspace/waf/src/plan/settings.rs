@@ -1,9 +1,22 @@
 //! What directives set up, with the defaults of ModSecurity's recommended configuration.
 
-use seclang::ast::{AuditLogParts, AuditMode, EngineMode, LimitAction, Setting};
+use seclang::ast::{
+    AuditLogFormat, AuditLogParts, AuditLogType, AuditMode, EngineMode, LimitAction, Setting,
+};
 
 use super::error::{CompileErrorKind, CompileOptions};
 use crate::operator::Regex;
+
+/// Where rules want the audit log. Who runs them opens it; a policy's own word goes first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditLogSettings {
+    /// `SecAuditLog`
+    pub path: Option<String>,
+    /// `SecAuditLogFormat`; `None` where no rule file says one.
+    pub format: Option<AuditLogFormat>,
+    /// `SecAuditLogType`; `None` where no rule file says one.
+    pub kind: Option<AuditLogType>,
+}
 
 /// Settings of a rule set. Every limit says what happens at it.
 #[derive(Debug)]
@@ -11,6 +24,7 @@ pub(crate) struct Settings {
     pub(crate) engine: EngineMode,
     pub(crate) audit: AuditMode,
     pub(crate) audit_parts: AuditLogParts,
+    pub(crate) audit_log: AuditLogSettings,
     pub(crate) audit_relevant_status: Option<Regex>,
     pub(crate) argument_separator: u8,
     /// Arguments of query and body together; further ones are dropped, and a JSON body with more is an error of the body.
@@ -43,7 +57,8 @@ impl Default for Settings {
         Settings {
             engine: EngineMode::On,
             audit: AuditMode::RelevantOnly,
-            audit_parts: AuditLogParts::from_letters("ABHZ").unwrap_or_default(),
+            audit_parts: AuditLogParts::from_letters("ABFHZ").unwrap_or_default(),
+            audit_log: AuditLogSettings::default(),
             audit_relevant_status: None,
             argument_separator: b'&',
             arguments_limit: 1000,
@@ -117,13 +132,13 @@ impl Settings {
                     "SecXmlExternalEntity On".into(),
                 ));
             }
-            Setting::AuditLog(_)
-            | Setting::AuditLog2(_)
+            Setting::AuditLog(path) => self.audit_log.path = Some(path.clone()),
+            Setting::AuditLogFormat(format) => self.audit_log.format = Some(*format),
+            Setting::AuditLogType(kind) => self.audit_log.kind = Some(*kind),
+            Setting::AuditLog2(_)
             | Setting::AuditLogDirMode(_)
             | Setting::AuditLogFileMode(_)
-            | Setting::AuditLogFormat(_)
             | Setting::AuditLogStorageDir(_)
-            | Setting::AuditLogType(_)
             | Setting::CookieFormat(_)
             | Setting::DataDir(_)
             | Setting::DebugLog(_)

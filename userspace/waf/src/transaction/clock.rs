@@ -43,6 +43,28 @@ impl Moment {
         }
     }
 
+    /// As C writes it: `Sun Mar  1 00:00:00 2026`, without a line end.
+    pub(crate) fn to_ctime(self) -> String {
+        let weekday = name(
+            &["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"],
+            self.weekday,
+        );
+        let month = name(&MONTHS, self.month - 1);
+        format!(
+            "{weekday} {month} {:2} {:02}:{:02}:{:02} {}",
+            self.day, self.hour, self.minute, self.second, self.year
+        )
+    }
+
+    /// As web servers log it: `01/Mar/2026:00:00:00.000000 +0000`.
+    pub(crate) fn to_common_log(self) -> String {
+        let month = name(&MONTHS, self.month - 1);
+        format!(
+            "{:02}/{month}/{}:{:02}:{:02}:{:02}.{:06} +0000",
+            self.day, self.year, self.hour, self.minute, self.second, self.microsecond
+        )
+    }
+
     /// RFC 3339.
     pub(crate) fn to_rfc3339(self) -> String {
         let Moment {
@@ -57,6 +79,17 @@ impl Moment {
         } = self;
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{microsecond:06}Z")
     }
+}
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+fn name(names: &[&'static str], index: i64) -> &'static str {
+    let name = usize::try_from(index)
+        .ok()
+        .and_then(|index| names.get(index));
+    name.copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -77,5 +110,8 @@ mod tests {
                 (text, weekday)
             );
         }
+        let moment = Moment::since_epoch(Duration::from_secs(1_772_323_200));
+        assert_eq!(moment.to_ctime(), "Sun Mar  1 00:00:00 2026");
+        assert_eq!(moment.to_common_log(), "01/Mar/2026:00:00:00.000000 +0000");
     }
 }

@@ -1,6 +1,6 @@
 //! What a match changes: variables, the engine, and the texts that macros make.
 
-use seclang::ast::{EngineMode, Severity, Variable};
+use seclang::ast::{EngineMode, PartsChange, Severity, Variable};
 
 use super::state::{Bytes, Pair, Value};
 use super::{Mode, Transaction};
@@ -47,6 +47,14 @@ impl Transaction {
                     };
                 }
                 Effect::AuditEngine(mode) => self.state.audit = *mode,
+                Effect::AuditLogParts(change) => {
+                    let parts = self.state.audit_parts;
+                    self.state.audit_parts = match change {
+                        PartsChange::Set(parts) => *parts,
+                        PartsChange::Add(more) => parts.with(*more),
+                        PartsChange::Remove(fewer) => parts.without(*fewer),
+                    };
+                }
                 Effect::RequestBodyAccess(on) => self.request.access = *on,
                 Effect::RequestBodyLimit(bytes) => {
                     self.request.limit = usize::try_from(*bytes).unwrap_or(usize::MAX);

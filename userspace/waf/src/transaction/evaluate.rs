@@ -408,6 +408,12 @@ impl Transaction {
         let store = &self.state.store;
         let key = matched.map_or(&b""[..], |matched| store.get(matched.key));
         let value = matched.map_or(&b""[..], |matched| store.get(matched.value));
+        let scrub = &self.rules.scrub;
+        let secrets = self.state.matched.iter().filter_map(|matched| {
+            let is_secret = scrub.is_secret(matched.variable, store.get(matched.key));
+            is_secret.then(|| store.get(matched.value))
+        });
+        let captured = self.state.tx.slot(0).map(|whole| store.get(whole));
         let operator = rule.links.last().and_then(|link| link.condition.as_ref());
         RuleMatch::new(
             rule,
@@ -418,12 +424,15 @@ impl Transaction {
                 name: name.map_or(&b""[..], |name| store.get(name)),
                 key,
                 value,
+                secrets: secrets.collect(),
+                captured: captured.unwrap_or_default(),
                 operator: operator.map_or("", |condition| &condition.written),
                 negated: operator.is_some_and(|condition| condition.negated),
             },
             &message,
             &data,
             &tags,
+            scrub,
         )
     }
 }

@@ -155,7 +155,12 @@ impl Transaction {
             (Mode::Detect, _) | (_, EngineMode::DetectionOnly) => EngineMode::DetectionOnly,
             (Mode::Block, EngineMode::On) => EngineMode::On,
         };
-        self.state.audit = settings.audit;
+        self.state.audit = self.rules.overlay.audit.unwrap_or(settings.audit);
+        self.state.audit_parts = self
+            .rules
+            .overlay
+            .audit_parts
+            .unwrap_or(settings.audit_parts);
         self.state.tx.prepare(self.rules.names.len());
         self.state.client = Some(connection.client);
         self.state.server = Some(connection.server);
@@ -301,7 +306,8 @@ impl Transaction {
             AuditMode::On => true,
             AuditMode::RelevantOnly => {
                 let status = self.final_status().to_string();
-                let relevant = self.rules.settings.audit_relevant_status.as_ref();
+                let own = self.rules.overlay.audit_relevant_status.as_ref();
+                let relevant = own.or(self.rules.settings.audit_relevant_status.as_ref());
                 self.state.matches.iter().any(|matched| matched.audit_log)
                     || !self.state.intervention.is_none()
                     || self.state.error.is_some()

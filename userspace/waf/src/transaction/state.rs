@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use seclang::ast::{AuditMode, BodyProcessor, EngineMode, Severity, Variable};
+use seclang::ast::{AuditLogParts, AuditMode, BodyProcessor, EngineMode, Severity, Variable};
 
 use super::persistent::OpenCollections;
 use super::{EngineError, Intervention};
@@ -195,6 +195,7 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) engine: EngineMode,
     pub(crate) audit: AuditMode,
+    pub(crate) audit_parts: AuditLogParts,
     pub(crate) client: Option<SocketAddr>,
     pub(crate) server: Option<SocketAddr>,
     pub(crate) time: SystemTime,
@@ -232,6 +233,7 @@ impl Default for State {
             store: Store::default(),
             engine: EngineMode::Off,
             audit: AuditMode::Off,
+            audit_parts: AuditLogParts::default(),
             client: None,
             server: None,
             time: SystemTime::UNIX_EPOCH,

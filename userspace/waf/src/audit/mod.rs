@@ -1,47 +1,23 @@
 //! The audit record: what happened to a transaction, as JSON in the shape of ModSecurity 3 with fields of our own.
 //!
-//! Values that are secrets by their name are masked before they enter a record.
+//! Values that are secrets are masked before they enter a record ([`Scrub`]).
 
-use std::borrow::Cow;
+mod native;
+mod scrub;
 
-use seclang::ast::{RuleId, Variable};
+use seclang::ast::{AuditLogParts, RuleId, Variable};
 use serde::Serialize;
+
+pub use scrub::{MASK, Scrub};
 
 use crate::plan::{Place, Rule};
 use crate::transaction::Mode;
 
-/// What stands where a secret stood.
-pub const MASK: &str = "***";
-
 /// Bytes of a value that a record keeps; the rest is cut off and marked.
 pub const VALUE_LIMIT_BYTES: usize = 512;
 
-/// Fields whose values are masked.
-const SECRET_FIELDS: &[&str] = &[
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "set-cookie",
-    "x-api-key",
-    "x-auth-token",
-    "x-csrf-token",
-];
-
-/// Parts of argument names whose values are masked.
-const SECRET_NAMES: &[&str] = &[
-    "passw",
-    "passwd",
-    "pwd",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "credential",
-    "card",
-    "cvv",
-    "ssn",
-    "auth",
-];
+/// Bytes of a body that a record keeps, where one is asked for; the rest is cut off and marked.
+pub const BODY_LIMIT_BYTES: usize = 64 << 10;
 
 /// A rule that matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,12 +59,15 @@ pub struct RuleMatch {
 }
 
 /// The match of the last link.
-#[derive(Clone, Copy)]
 pub(crate) struct Found<'a> {
     pub(crate) variable: Option<Variable>,
     pub(crate) name: &'a [u8],
     pub(crate) key: &'a [u8],
     pub(crate) value: &'a [u8],
+    /// Values of the chain that are secret as a whole.
+    pub(crate) secrets: Vec<&'a [u8]>,
+    /// What the whole pattern matched, where the rule captures.
+    pub(crate) captured: &'a [u8],
     pub(crate) operator: &'a str,
     pub(crate) negated: bool,
 }
@@ -102,25 +81,36 @@ impl RuleMatch {
         message: &[u8],
         data: &[u8],
         tags: &[Vec<u8>],
+        scrub: &Scrub,
     ) -> RuleMatch {
         let secret = found
             .variable
-            .is_some_and(|variable| is_secret(variable, found.key));
+            .is_some_and(|variable| scrub.is_secret(variable, found.key));
+        let name = printable(found.name);
         let value = if secret {
-            Cow::Borrowed(MASK)
+            MASK.to_owned()
         } else {
-            Cow::Owned(printable(found.value))
+            scrub.value(found.variable, found.value)
         };
-        let mut data = printable(data);
-        if secret && !found.value.is_empty() {
-            data = data.replace(&printable(found.value), MASK);
+        // What a rule says of secrets may hold them, or any part of them.
+        let say = |text: &[u8]| {
+            let mut said = scrub.value(found.variable, text);
+            for secret in found.secrets.iter().filter(|secret| !secret.is_empty()) {
+                said = said.replace(&printable(secret), MASK);
+            }
+            said
+        };
+        let (message, mut data) = (say(message), say(data));
+        let part = printable(found.captured);
+        if !found.secrets.is_empty() && !part.is_empty() && data.contains(&part) {
+            data = format!("{MASK} in {name}");
         }
         let negation = if found.negated { "!" } else { "" };
         RuleMatch {
             rule: rule.id,
             place: rule.place.clone(),
             phase,
-            message: printable(message),
+            message,
             data,
             severity: rule.meta.severity.map(seclang::ast::Severity::number),
             tags: tags.iter().map(|tag| printable(tag)).collect(),
@@ -128,8 +118,8 @@ impl RuleMatch {
             rev: rule.meta.rev.clone(),
             maturity: rule.meta.maturity,
             accuracy: rule.meta.accuracy,
-            variable: printable(found.name),
-            value: value.into_owned(),
+            variable: name,
+            value,
             operator: format!("{negation}@{}", found.operator),
             disruptive,
             log: rule.log,
@@ -171,6 +161,26 @@ impl std::fmt::Display for RuleMatch {
 pub struct AuditRecord {
     /// Everything, in ModSecurity's shape.
     pub transaction: AuditTransaction,
+    /// The parts that were asked for.
+    #[serde(skip)]
+    pub(crate) parts: AuditLogParts,
+    /// Which part the request body is: `C`, or `I` where files were left out.
+    #[serde(skip)]
+    pub(crate) body_part: char,
+    /// Uploaded files, for part J.
+    #[serde(skip)]
+    pub(crate) files: Vec<AuditFile>,
+    /// The time as part A has it.
+    #[serde(skip)]
+    pub(crate) native_time: String,
+}
+
+/// An uploaded file.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditFile {
+    pub(crate) field: String,
+    pub(crate) name: String,
+    pub(crate) size: usize,
 }
 
 /// The transaction of a record.
@@ -192,25 +202,34 @@ pub struct AuditTransaction {
     pub outcome: AuditOutcome,
 }
 
-/// The request of a record; the body is not kept.
+/// The request of a record.
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs)]
 pub struct AuditRequest {
     pub method: String,
+    #[serde(serialize_with = "as_number")]
     pub http_version: String,
     pub uri: String,
+    /// With part B.
     #[serde(serialize_with = "as_map")]
     pub headers: Vec<(String, String)>,
+    /// With part C, or I, which leaves out files; scrubbed, and at most [`BODY_LIMIT_BYTES`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
     pub body_bytes: usize,
 }
 
-/// The response of a record; the body is not kept.
+/// The response of a record.
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs)]
 pub struct AuditResponse {
     pub http_code: u16,
+    /// With part F.
     #[serde(serialize_with = "as_map")]
     pub headers: Vec<(String, String)>,
+    /// With part E, as far as it was inspected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
     pub body_bytes: usize,
 }
 
@@ -260,6 +279,17 @@ pub struct Details {
 /// What became of a transaction.
 #[derive(Clone, Debug, Serialize)]
 pub struct AuditOutcome {
+    /// The time in RFC 3339, to the microsecond.
+    pub time: String,
+    /// The route, where the caller knows one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub route: String,
+    /// The policy, where the caller knows one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub policy: String,
+    /// Whether the rules only looked on, beside those that decided.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
     /// What the route asked for.
     pub mode: Mode,
     /// `pass`, `deny`, `drop`, `redirect` or `fail`: what was done.
@@ -282,6 +312,45 @@ fn as_map<S: serde::Serializer>(
 ) -> Result<S::Ok, S::Error> {
     // A repeated field is a repeated key, as ModSecurity writes it.
     serializer.collect_map(fields.iter().map(|(name, value)| (name, value)))
+}
+
+/// `1.1` is a number in ModSecurity's shape; what is none stays text.
+fn as_number<S: serde::Serializer>(version: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    match version.parse::<f64>() {
+        Ok(number) if number.is_finite() => serializer.serialize_f64(number),
+        _ => serializer.serialize_str(version),
+    }
+}
+
+impl Message {
+    /// The line that error logs of ModSecurity show for a match.
+    fn as_line(&self) -> String {
+        let details = &self.details;
+        let mut line = if details.disruptive {
+            format!("Access denied (phase {}). ", details.phase)
+        } else {
+            "Warning. ".to_owned()
+        };
+        line += &details.r#match;
+        for (name, value) in [
+            ("file", &details.file),
+            ("line", &details.line_number),
+            ("id", &details.rule_id),
+            ("rev", &details.rev),
+            ("msg", &self.message),
+            ("data", &details.data),
+            ("severity", &details.severity),
+            ("ver", &details.ver),
+            ("maturity", &details.maturity),
+            ("accuracy", &details.accuracy),
+        ] {
+            line += &format!(" [{name} \"{value}\"]");
+        }
+        for tag in &details.tags {
+            line += &format!(" [tag \"{tag}\"]");
+        }
+        line
+    }
 }
 
 impl From<&RuleMatch> for Message {
@@ -316,50 +385,6 @@ impl From<&RuleMatch> for Message {
     }
 }
 
-/// Whether the value of a header field is a secret.
-pub(crate) fn is_secret_field(name: &[u8]) -> bool {
-    SECRET_FIELDS
-        .iter()
-        .any(|secret| secret.as_bytes().eq_ignore_ascii_case(name))
-}
-
-/// Whether the value of an argument is a secret, by its name.
-pub(crate) fn is_secret_argument(name: &[u8]) -> bool {
-    SECRET_NAMES
-        .iter()
-        .any(|secret| crate::bytes::contains_ignore_case(name, secret.as_bytes()))
-}
-
-fn is_secret(variable: Variable, key: &[u8]) -> bool {
-    match variable {
-        Variable::RequestHeaders | Variable::ResponseHeaders => is_secret_field(key),
-        Variable::RequestCookies => true,
-        Variable::Args | Variable::ArgsGet | Variable::ArgsPost => is_secret_argument(key),
-        _ => false,
-    }
-}
-
-/// A request target whose secret arguments are masked.
-pub(crate) fn scrub_target(target: &[u8]) -> String {
-    let Some(mark) = memchr::memchr(b'?', target) else {
-        return printable(target);
-    };
-    let mut out = printable(&target[..=mark]);
-    for (index, piece) in target[mark + 1..].split(|&byte| byte == b'&').enumerate() {
-        if index > 0 {
-            out.push('&');
-        }
-        match memchr::memchr(b'=', piece) {
-            Some(equals) if is_secret_argument(&piece[..equals]) => {
-                out.push_str(&printable(&piece[..=equals]));
-                out.push_str(MASK);
-            }
-            _ => out.push_str(&printable(piece)),
-        }
-    }
-    out
-}
-
 /// Bytes as text for a log: what does not print as ASCII is written `\xHH`, what is too long is cut.
 pub(crate) fn printable(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().min(VALUE_LIMIT_BYTES));
@@ -377,18 +402,28 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
     out
 }
 
+/// Bytes of a body as text: lines and tabs stay, what else does not print as ASCII is written `\xHH`.
+pub(crate) fn legible(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        if (0x20..0x7F).contains(&byte) || matches!(byte, b'\t' | b'\r' | b'\n') {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = std::fmt::Write::write_fmt(&mut out, format_args!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_masked() {
-        assert_eq!(
-            scrub_target(b"/a?user=x&password=hunter2&Access_Token=y"),
-            "/a?user=x&password=***&Access_Token=***"
-        );
-        assert!(is_secret_field(b"Authorization"));
-        assert!(!is_secret_field(b"Host"));
+    fn what_does_not_print_is_written_out() {
         assert_eq!(printable(b"a\n\xe9"), "a\\x0a\\xe9");
+        assert_eq!(legible(b"a\n\xe9"), "a\n\\xe9");
+        assert_eq!(printable(&[b'a'; 600]).len(), VALUE_LIMIT_BYTES + 3);
     }
 }
