@@ -171,10 +171,13 @@ impl<'a> Lexer<'a> {
 
     pub(super) fn word(&mut self) -> Token<'a> {
         let rest = self.rest();
-        let (length, is_split) = word(rest);
-        let text = rest.get(..length.min(Token::TEXT_LIMIT)).unwrap_or(rest);
+        let (front, behind) = rest
+            .split_at_checked(Token::TEXT_LIMIT)
+            .unwrap_or((rest, &[]));
+        let (length, is_split) = word(front);
+        let text = front.get(..length).unwrap_or(front);
         if is_split {
-            // `SELECT.1` and ``SELECT`column` `` begin with a keyword.
+            // `SELECT.1` and ``SELECT`column` `` begin with a keyword. What follows is not looked at: it may be long, and begin so again.
             for (at, _) in text
                 .iter()
                 .enumerate()
@@ -186,12 +189,13 @@ impl<'a> Lexer<'a> {
                 }
             }
         }
-        let kind = if length > Token::TEXT_LIMIT {
-            None
+        let more = if length < front.len() {
+            0
         } else {
-            words::kind(text)
+            word(behind).0
         };
-        self.take(kind.unwrap_or(Kind::Bareword), length)
+        let kind = if more > 0 { None } else { words::kind(text) };
+        self.take(kind.unwrap_or(Kind::Bareword), length + more)
     }
 
     /// A name in backticks; MySQL calls functions by such names as well.

@@ -48,8 +48,34 @@ pub(super) struct Html<'a> {
     is_closing: bool,
 }
 
-fn is_white(byte: u8) -> bool {
-    matches!(byte, 0 | b' ' | b'\t' | b'\n' | 0x0B | 0x0C | b'\r')
+/// Bits of a byte: blanks, and what ends a name of a tag, a name of an attribute and a value without quotes.
+const WHITE: u8 = 1;
+const ENDS_TAG: u8 = 2;
+const ENDS_ATTRIBUTE: u8 = 4;
+const ENDS_VALUE: u8 = 8;
+
+const TRAITS: [u8; 256] = {
+    let mut traits = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        traits[byte] = match byte as u8 {
+            // Browsers pass over NULs in the names of tags.
+            0 => WHITE | ENDS_ATTRIBUTE | ENDS_VALUE,
+            b' ' | b'\t' | b'\n' | 0x0B | 0x0C | b'\r' => {
+                WHITE | ENDS_TAG | ENDS_ATTRIBUTE | ENDS_VALUE
+            }
+            b'>' => ENDS_TAG | ENDS_ATTRIBUTE | ENDS_VALUE,
+            b'/' => ENDS_TAG | ENDS_ATTRIBUTE,
+            b'=' => ENDS_ATTRIBUTE,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    traits
+};
+
+fn has(byte: u8, traits: u8) -> bool {
+    TRAITS[usize::from(byte)] & traits != 0
 }
 
 impl<'a> Html<'a> {
@@ -173,9 +199,7 @@ impl<'a> Html<'a> {
 
     fn tag_name(&mut self) -> Piece<'a> {
         let rest = self.rest();
-        let end = rest
-            .iter()
-            .position(|&byte| byte != 0 && is_white(byte) || matches!(byte, b'/' | b'>'));
+        let end = rest.iter().position(|&byte| has(byte, ENDS_TAG));
         let Some(end) = end else {
             return Piece::Tag(self.take_rest());
         };
@@ -194,7 +218,7 @@ impl<'a> Html<'a> {
     /// Passes over blanks. A byte 0xFF ends the value here.
     fn after_white(&mut self) -> Option<u8> {
         let rest = self.rest();
-        let white = rest.iter().position(|&byte| !is_white(byte));
+        let white = rest.iter().position(|&byte| !has(byte, WHITE));
         self.at += white.unwrap_or(rest.len());
         self.byte().filter(|&byte| byte != 0xFF)
     }
@@ -224,7 +248,7 @@ impl<'a> Html<'a> {
         let end = rest
             .iter()
             .skip(1)
-            .position(|&byte| is_white(byte) || matches!(byte, b'/' | b'=' | b'>'));
+            .position(|&byte| has(byte, ENDS_ATTRIBUTE));
         let Some(end) = end.map(|end| end + 1) else {
             return Piece::Attribute(self.take_rest());
         };
@@ -272,7 +296,7 @@ impl<'a> Html<'a> {
 
     fn unquoted(&mut self) -> Piece<'a> {
         let rest = self.rest();
-        let end = rest.iter().position(|&byte| is_white(byte) || byte == b'>');
+        let end = rest.iter().position(|&byte| has(byte, ENDS_VALUE));
         Piece::Value(match end {
             None => self.take_rest(),
             Some(end) if rest.get(end) == Some(&b'>') => self.take(end, 0, State::TagEnd),
@@ -292,7 +316,7 @@ impl<'a> Html<'a> {
                 Some(Piece::Other)
             }
             byte => {
-                self.at += usize::from(is_white(byte));
+                self.at += usize::from(has(byte, WHITE));
                 self.before_attribute()
             }
         }
