@@ -5,6 +5,8 @@ pub const FILE_BYTES: usize = 16 << 20;
 
 /// Bytes of one data file of an operator. A larger one is not read.
 pub const DATA_FILE_BYTES: usize = 64 << 20;
+/// Bytes of the database of `SecGeoLookupDb`; a larger one is an error.
+pub const PLACES_FILE_BYTES: usize = 256 << 20;
 
 /// Files that one [`crate::load`] reads, data files not counted. Further ones are not read.
 pub const FILES: usize = 4096;

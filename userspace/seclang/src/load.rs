@@ -211,16 +211,22 @@ impl<'a> Run<'a> {
             Directive::Setting(Setting::UnicodeMapFile { file, .. }) => {
                 self.read_data_file(from, file, directive.span);
             }
+            Directive::Setting(Setting::GeoLookupDb(file)) => {
+                self.read_up_to(limits::PLACES_FILE_BYTES, from, file, directive.span);
+            }
             _ => {}
         }
     }
 
     fn read_data_file(&mut self, from: &Path, name: &str, span: Span) {
+        self.read_up_to(limits::DATA_FILE_BYTES, from, name, span);
+    }
+
+    fn read_up_to(&mut self, limit: usize, from: &Path, name: &str, span: Span) {
         let path = resolve(from, name);
         if self.data.contains_key(&path) {
             return;
         }
-        let limit = limits::DATA_FILE_BYTES;
         match self.loader.read(&path, limit) {
             Ok(bytes) if bytes.len() > limit => {
                 let what = "bytes of one data file";

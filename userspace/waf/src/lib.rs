@@ -43,19 +43,24 @@ mod scratch;
 mod store;
 mod transaction;
 pub mod transform;
+mod xpath;
 
 #[cfg(test)]
 mod testing;
 
 pub use audit::{AuditRecord, RuleMatch, Scrub};
 pub use collections::{CollectionLimits, CollectionStats, Collections};
-pub use operator::{NetworkError, PhraseError, RegexError, for_syntax as pattern_for_syntax};
+pub use operator::{
+    NetworkError, PhraseError, PlacesError, RegexError, TemplateError,
+    for_syntax as pattern_for_syntax,
+};
 pub use plan::{
     AuditLogSettings, CompileError, CompileErrorKind, CompileOptions, DatabaseCache,
     DirectoryCache, FailureMode, Filter, Notice, Place, RuleInfo, RuleSet, Stats,
 };
 pub use scratch::Scratch;
 pub use transaction::{Connection, EngineError, Event, Intervention, Mode, Observer, Transaction};
+pub use xpath::XPathError;
 
 /// What a pattern that passes its match limit counts towards `CompileOptions::work_limit_bytes`: about as long as it takes to inspect
 /// as many bytes otherwise.

@@ -18,11 +18,11 @@ fn errors(rules: &str) -> Vec<String> {
 
 #[test]
 fn errors_name_rule_file_and_line() {
-    let rules = "SecRule ARGS \"@rx .\" \"id:1,phase:2,pass\"\n\nSecRule ARGS \"@geoLookup\" \"id:2,phase:2,deny\"";
+    let rules = "SecRule ARGS \"@rx .\" \"id:1,phase:2,pass\"\n\nSecRule ARGS \"@fuzzyHash f.txt 1\" \"id:2,phase:2,deny\"";
     let errors = errors(rules);
     assert_eq!(errors.len(), 1);
     assert!(
-        errors[0].starts_with("test.conf:3: rule 2: the operator @geoLookup is not supported"),
+        errors[0].starts_with("test.conf:3: rule 2: the operator @fuzzyHash is not supported"),
         "{}",
         errors[0]
     );
@@ -45,7 +45,7 @@ fn what_cannot_be_carried_out_is_an_error() {
         ),
         (
             "SecRule ARGS \"@geoLookup\" \"id:1,phase:2,deny\"",
-            "@geoLookup is not supported",
+            "@geoLookup has no database",
         ),
     ] {
         let errors = errors(rules);
@@ -58,7 +58,7 @@ fn what_cannot_be_carried_out_is_an_error() {
 
 #[test]
 fn a_removed_rule_raises_no_error() {
-    let rules = "SecRule ARGS \"@geoLookup\" \"id:2,phase:2,deny\"\nSecRuleRemoveById 2";
+    let rules = "SecRule ARGS \"@fuzzyHash f.txt 1\" \"id:2,phase:2,deny\"\nSecRuleRemoveById 2";
     assert!(errors(rules).is_empty());
 }
 

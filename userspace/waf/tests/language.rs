@@ -88,3 +88,130 @@ fn without_a_query_the_query_string_is_empty() {
         .given(get("/a"))
         .expect_blocked_by(1);
 }
+
+mod operators {
+    use super::*;
+
+    #[test]
+    fn a_pattern_takes_macros() {
+        let site = site(
+            r#"SecAction "id:1,phase:1,pass,nolog,setvar:'tx.word=a+b'"
+               SecRule ARGS:q "@rx ^(%{tx.word})-%{args.n}$" "id:2,phase:1,deny,capture,log,logdata:'%{tx.1}'"
+               SecRule ARGS:bad "@rx %{args.bad}" "id:3,phase:1,deny""#,
+        );
+        site.given(get("/?q=aaab-7&n=7"))
+            .expect_blocked_by(2)
+            .expect_data(2, "aaab");
+        site.given(get("/?q=aaab-7&n=8")).expect_passed();
+        site.given(get("/?bad=(")).expect_passed();
+        site.given(get("/?bad=b+b")).expect_blocked_by(3);
+    }
+
+    #[test]
+    fn the_last_of_all_matches_fills_the_groups() {
+        site(r#"SecRule ARGS:q "@rxGlobal ([a-z])(\d)" "id:1,phase:1,deny,capture,log,logdata:'%{tx.0} %{tx.1} %{tx.2}'""#)
+            .given(get("/?q=a1--b2--c3"))
+            .expect_data(1, "c3 c 3");
+    }
+
+    #[test]
+    fn a_path_fills_arguments() {
+        let site = site(
+            r#"SecRule REQUEST_FILENAME "@restpath /users/{id}/posts/{post}$" "id:1,phase:1,pass,nolog"
+               SecRule ARGS_PATH:id "!@rx ^\d+$" "id:2,phase:1,deny,log,logdata:'%{matched_var_name}=%{matched_var} %{args_path.post}'"
+               SecRule &ARGS_PATH "@eq 0" "id:3,phase:1,deny""#,
+        );
+        site.given(get("/users/x/posts/7"))
+            .expect_blocked_by(2)
+            .expect_data(2, "ARGS_PATH:id=x 7");
+        site.given(get("/users/1/posts/7")).expect_passed();
+        site.given(get("/other")).expect_blocked_by(3);
+    }
+
+    #[test]
+    fn numbers_of_people_are_found() {
+        let site = site(
+            r#"SecRule ARGS "@verifyCPF \d{3}\.?\d{3}\.?\d{3}-?\d{2}" "id:1,phase:1,deny,capture,log,logdata:'%{tx.0}'"
+               SecRule ARGS "@validateNid cl [0-9.]+-[0-9kK]" "id:2,phase:1,deny""#,
+        );
+        site.given(get("/?q=my+529.982.247-25+x"))
+            .expect_blocked_by(1)
+            .expect_data(1, "529.982.247-25");
+        site.given(get("/?q=12.345.678-5")).expect_blocked_by(2);
+        site.given(get("/?q=529.982.247-26")).expect_passed();
+    }
+}
+
+mod documents {
+    use super::*;
+    use common::post;
+
+    const SHOP: &str = "<?xml version='1.0'?><s:shop xmlns:s='urn:s'><book lang='en'><price>30</price></book><book><s:price>4&amp;9</s:price></book></s:shop>";
+
+    #[test]
+    fn a_path_selects_parts_of_a_document() {
+        let site = site(
+            r#"SecAction "id:9,phase:1,pass,nolog,ctl:requestBodyProcessor=XML"
+               SecRule XML:/p:shop/book/price "@streq 30" "id:1,phase:2,pass,xmlns:p=urn:s,log,logdata:'%{matched_var_name}=%{matched_var}'"
+               SecRule XML:/q:shop/book[2]/q:price/text()|!XML:/x "@rx 9" "id:2,phase:2,pass,xmlns:q=urn:s,log,logdata:'%{matched_var}'"
+               SecRule &XML://book[@lang='en'] "@eq 1" "id:3,phase:2,pass,log"
+               SecRule XML://@* "@rx urn" "id:4,phase:2,pass,log"
+               SecRule XML:/shop "@rx ." "id:5,phase:2,pass,log""#,
+        );
+        site.given(post("/", "text/xml", SHOP))
+            .expect_matched(&[1, 2, 3])
+            .expect_data(1, "XML:/p:shop/book/price=30")
+            .expect_data(2, "4&9");
+        site.given(post("/", "text/xml", "no xml"))
+            .expect_matched(&[]);
+    }
+}
+
+mod files {
+    use super::*;
+    use std::path::{Path, PathBuf};
+
+    /// Files that stand nowhere else.
+    struct Files(&'static [(&'static str, &'static [u8])]);
+
+    impl seclang::Loader for Files {
+        fn read(&self, path: &Path, _limit: usize) -> std::io::Result<Vec<u8>> {
+            let file = self.0.iter().find(|(name, _)| Path::new(name) == path);
+            file.map(|(_, bytes)| bytes.to_vec())
+                .ok_or(std::io::ErrorKind::NotFound.into())
+        }
+
+        fn glob(&self, pattern: &Path) -> std::io::Result<Vec<PathBuf>> {
+            Ok(vec![pattern.to_owned()])
+        }
+    }
+
+    #[test]
+    fn the_map_of_unicode_decides_what_a_character_is_taken_for() {
+        const MAP: &[u8] = b"20127 (US-ASCII)\n0131:69 ff1c:3c\n";
+        let rule =
+            "SecRule ARGS_GET \"@streq union\" \"id:1,phase:1,deny,t:none,t:urlDecodeUni\"\n";
+        let blocked = |text: &str| {
+            let document =
+                seclang::load_str("rules.conf", text, &Files(&[("unicode.mapping", MAP)]));
+            let rules = waf::RuleSet::compile(&[document.unwrap()], &CompileOptions::default());
+            let rules = std::sync::Arc::new(rules.unwrap());
+            let exchange = get("/?q=un%25u0131on");
+            let mut transaction =
+                waf::Transaction::new(rules, &exchange.connection(), waf::Mode::Block);
+            exchange.run(&mut transaction, &mut waf::Scratch::new());
+            !transaction.intervention().is_none()
+        };
+        assert!(blocked(&format!(
+            "SecUnicodeMapFile unicode.mapping 20127\n{rule}"
+        )));
+        assert!(blocked(&format!(
+            "SecUnicodeMapFile unicode.mapping\n{rule}"
+        )));
+        assert!(!blocked(rule));
+        let wrong = "SecUnicodeMapFile unicode.mapping 1250\n";
+        let document = seclang::load_str("rules.conf", wrong, &Files(&[("unicode.mapping", MAP)]));
+        let errors = waf::RuleSet::compile(&[document.unwrap()], &CompileOptions::default());
+        assert!(errors.unwrap_err()[0].to_string().contains("code page"));
+    }
+}

@@ -12,4 +12,4 @@ mod tests;
 pub(crate) use json::json;
 pub(crate) use multipart::{Limits as MultipartLimits, Multipart, multipart};
 pub(crate) use urlencoded::urlencoded;
-pub(crate) use xml::{ATTRIBUTES as XML_ATTRIBUTES, TEXT as XML_TEXT, xml};
+pub(crate) use xml::{ATTRIBUTES as XML_ATTRIBUTES, TEXT as XML_TEXT, XmlLimits, xml};

@@ -305,7 +305,12 @@ fn multipart_flags_what_others_may_read_otherwise() {
 
 fn read_xml(body: &[u8]) -> (Vec<Vec<u8>>, Option<String>) {
     let (mut parsed, mut store) = (Parsed::default(), Store::default());
-    xml(body, 4, &mut parsed, &mut store);
+    let limits = XmlLimits {
+        attributes: 4,
+        paths: &[],
+        visits: 0,
+    };
+    xml(body, limits, &mut parsed, &mut store);
     (
         parsed
             .xml

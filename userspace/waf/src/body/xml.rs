@@ -1,6 +1,6 @@
-//! XML: the text of the document as one value, and each attribute as one.
+//! XML: the text of the document as one value, each attribute as one, and what the paths of rules find.
 //!
-//! Rules reach them as `XML:/*` and `XML://@*`. No entity is loaded or expanded but the five that XML defines; a document that uses
+//! Rules reach the first two as `XML:/*` and `XML://@*`; for other paths the document is kept as a tree while it is read. No entity is loaded or expanded but the five that XML defines; a document that uses
 //! another one is in error, since only its reader would know what it says.
 
 use std::borrow::Cow;
@@ -10,6 +10,7 @@ use quick_xml::events::{BytesStart, Event};
 
 use crate::store::Store;
 use crate::transaction::{Pair, Parsed};
+use crate::xpath::{Name, Tree, XPath};
 
 /// How deep elements may be nested. A deeper document is in error.
 const DEPTH_LIMIT: usize = 1024;
@@ -19,72 +20,201 @@ pub(crate) const TEXT: &str = "/*";
 /// The path of all attributes.
 pub(crate) const ATTRIBUTES: &str = "//@*";
 
-/// Reads one document. With more attributes than `attributes_limit` it is in error. What was read before an error stays.
-pub(crate) fn xml(body: &[u8], attributes_limit: usize, parsed: &mut Parsed, store: &mut Store) {
-    let mut text = Vec::new();
-    let outcome = read(body, attributes_limit, &mut text, parsed, store);
-    let key = store.push(TEXT.as_bytes());
-    let value = store.push(&text);
-    parsed.xml.insert(0, Pair { key, value });
-    if let Err(problem) = outcome {
+/// What reading a document is bounded by, and what is looked for in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct XmlLimits<'a> {
+    /// Attributes. A document with more is in error.
+    pub(crate) attributes: usize,
+    /// Paths that rules name besides [`TEXT`] and [`ATTRIBUTES`], as they are written.
+    pub(crate) paths: &'a [(Box<str>, XPath)],
+    /// Nodes that all paths together may look at. Those beyond find nothing.
+    pub(crate) visits: u64,
+}
+
+/// Reads one document, and says how many nodes its paths looked at. What was read before an error stays.
+pub(crate) fn xml(
+    body: &[u8],
+    limits: XmlLimits<'_>,
+    parsed: &mut Parsed,
+    store: &mut Store,
+) -> u64 {
+    let mut reading = Reading {
+        text: Vec::new(),
+        attributes: Vec::new(),
+        limit: limits.attributes,
+        tree: (!limits.paths.is_empty()).then(Tree::default),
+        scopes: Vec::new(),
+        depth: 0,
+    };
+    if let Err(problem) = reading.read(body) {
         parsed.error = Some(format!("XML parsing error: {problem}"));
     }
+    let mut add = |path: &str, value: &[u8]| {
+        let key = store.push(path.as_bytes());
+        let value = store.push(value);
+        parsed.xml.push(Pair { key, value });
+    };
+    add(TEXT, &reading.text);
+    reading
+        .attributes
+        .iter()
+        .for_each(|value| add(ATTRIBUTES, value));
+    let mut visits = 0;
+    if let Some(tree) = &reading.tree {
+        for (written, path) in limits.paths {
+            let (found, visited) = path.find(tree, limits.visits.saturating_sub(visits));
+            visits += visited;
+            found.iter().for_each(|value| add(written, value));
+        }
+    }
+    visits
 }
 
 type Outcome<T> = Result<T, Cow<'static, str>>;
 
-fn read(
-    body: &[u8],
-    attributes_limit: usize,
-    text: &mut Vec<u8>,
-    parsed: &mut Parsed,
-    store: &mut Store,
-) -> Outcome<()> {
-    if body.contains(&0) {
-        // Not a byte of XML; a document in UTF-16 or UTF-32 is full of them, and is not read.
-        return Err("the document holds NUL bytes".into());
-    }
-    // The reader wants text. Bytes that are not UTF-8 are read one by one as characters up to U+00FF, and written back as they were.
-    let document = match std::str::from_utf8(body) {
-        Ok(document) => Document {
-            text: Cow::Borrowed(document),
-            single_bytes: false,
-        },
-        Err(_) => Document {
-            text: body.iter().map(|&byte| char::from(byte)).collect(),
-            single_bytes: true,
-        },
-    };
-    let mut reader = Reader::from_str(&document.text);
-    let mut depth = 0;
-    let mut has_root = false;
-    loop {
-        match reader.read_event().map_err(|error| error.to_string())? {
-            Event::Start(start) => {
-                has_root = enter(has_root, depth)?;
-                depth += 1;
-                attributes(&start, &document, attributes_limit, parsed, store)?;
+/// What was read of a document so far.
+struct Reading {
+    text: Vec<u8>,
+    attributes: Vec<Vec<u8>>,
+    limit: usize,
+    /// Made only where a path asks for it.
+    tree: Option<Tree>,
+    /// Prefixes, what they stand for, and the depth of the element that says so.
+    scopes: Vec<(String, String, usize)>,
+    depth: usize,
+}
+
+impl Reading {
+    fn read(&mut self, body: &[u8]) -> Outcome<()> {
+        if body.contains(&0) {
+            // Not a byte of XML; a document in UTF-16 or UTF-32 is full of them, and is not read.
+            return Err("the document holds NUL bytes".into());
+        }
+        // The reader wants text. Bytes that are not UTF-8 are read one by one as characters up to U+00FF, and written back as they were.
+        let document = match std::str::from_utf8(body) {
+            Ok(document) => Document {
+                text: Cow::Borrowed(document),
+                single_bytes: false,
+            },
+            Err(_) => Document {
+                text: body.iter().map(|&byte| char::from(byte)).collect(),
+                single_bytes: true,
+            },
+        };
+        let mut reader = Reader::from_str(&document.text);
+        let mut has_root = false;
+        loop {
+            let inside = self.depth > 0;
+            let start = self.text.len();
+            match reader.read_event().map_err(|error| error.to_string())? {
+                Event::Start(element) => {
+                    has_root = enter(has_root, self.depth)?;
+                    self.begin(&element, &document)?;
+                }
+                Event::Empty(element) => {
+                    has_root = enter(has_root, self.depth)?;
+                    self.begin(&element, &document)?;
+                    self.end();
+                }
+                Event::End(_) => self.end(),
+                Event::Text(content) if inside => document.write(&content, &mut self.text),
+                Event::Text(content) if content.trim().is_empty() => {}
+                Event::CData(content) if inside => document.write(&content, &mut self.text),
+                Event::GeneralRef(reference) if inside => resolve(&reference, &mut self.text)?,
+                Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => {
+                    return Err("there is text outside of the root element".into());
+                }
+                Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+                Event::Eof => break,
             }
-            Event::Empty(start) => {
-                has_root = enter(has_root, depth)?;
-                attributes(&start, &document, attributes_limit, parsed, store)?;
+            if let Some(tree) = &mut self.tree {
+                tree.text(&self.text[start..]);
             }
-            Event::End(_) => depth -= 1,
-            Event::Text(content) if depth > 0 => document.write(&content, text),
-            Event::Text(content) if content.trim().is_empty() => {}
-            Event::CData(content) if depth > 0 => document.write(&content, text),
-            Event::GeneralRef(reference) if depth > 0 => resolve(&reference, text)?,
-            Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => {
-                return Err("there is text outside of the root element".into());
-            }
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
-            Event::Eof => break,
+        }
+        match (self.depth, has_root) {
+            (0, true) => Ok(()),
+            (0, false) => Err("there is no root element".into()),
+            _ => Err("an element does not end".into()),
         }
     }
-    match (depth, has_root) {
-        (0, true) => Ok(()),
-        (0, false) => Err("there is no root element".into()),
-        _ => Err("an element does not end".into()),
+
+    fn begin(&mut self, element: &BytesStart<'_>, document: &Document<'_>) -> Outcome<()> {
+        self.depth += 1;
+        let mut named = Vec::new();
+        for attribute in element.attributes() {
+            let attribute = attribute.map_err(|error| error.to_string())?;
+            if self.attributes.len() + 1 >= self.limit {
+                return Err("there are more attributes than SecArgumentsLimit".into());
+            }
+            let value = value_of(&attribute.value, document)?;
+            let key: &str = attribute.key.as_ref();
+            // To a path, what declares a namespace is no attribute.
+            let declares = key == "xmlns" || key.starts_with("xmlns:");
+            if self.tree.is_some() {
+                named.push((key.to_owned(), value.clone()));
+            }
+            if !declares {
+                self.attributes.push(value);
+            }
+        }
+        if self.tree.is_some() {
+            self.begin_node(element.name().as_ref(), named);
+        }
+        Ok(())
+    }
+
+    /// Adds an element to the tree, its names with their namespaces.
+    fn begin_node(&mut self, name: &str, named: Vec<(String, Vec<u8>)>) {
+        let mut attributes = Vec::new();
+        for (key, value) in named {
+            // A declaration of a namespace is no attribute.
+            let prefix = match key.as_str() {
+                "xmlns" => Some(""),
+                key => key.strip_prefix("xmlns:"),
+            };
+            match prefix {
+                Some(prefix) => {
+                    let uri = String::from_utf8_lossy(&value).into_owned();
+                    self.scopes.push((prefix.to_owned(), uri, self.depth));
+                }
+                None => attributes.push((key, value)),
+            }
+        }
+        let attributes = attributes
+            .into_iter()
+            .map(|(key, value)| {
+                let namespace = match key.split_once(':') {
+                    Some((prefix, _)) => self.namespace(prefix),
+                    None => String::new(),
+                };
+                let name = Name {
+                    written: key,
+                    namespace,
+                };
+                (name, value)
+            })
+            .collect();
+        let name = Name {
+            namespace: self.namespace(name.split_once(':').map_or("", |(prefix, _)| prefix)),
+            written: name.to_owned(),
+        };
+        if let Some(tree) = &mut self.tree {
+            tree.enter(name, attributes);
+        }
+    }
+
+    fn namespace(&self, prefix: &str) -> String {
+        let known = self.scopes.iter().rev().find(|(known, ..)| known == prefix);
+        known.map_or_else(String::new, |(_, uri, _)| uri.clone())
+    }
+
+    fn end(&mut self) {
+        let depth = self.depth;
+        self.scopes.retain(|(.., at)| *at < depth);
+        self.depth = depth.saturating_sub(1);
+        if let Some(tree) = &mut self.tree {
+            tree.leave();
+        }
     }
 }
 
@@ -118,35 +248,20 @@ fn enter(has_root: bool, depth: usize) -> Outcome<bool> {
     Ok(true)
 }
 
-fn attributes(
-    start: &BytesStart<'_>,
-    document: &Document<'_>,
-    limit: usize,
-    parsed: &mut Parsed,
-    store: &mut Store,
-) -> Outcome<()> {
-    for attribute in start.attributes() {
-        let attribute = attribute.map_err(|error| error.to_string())?;
-        // The first entry will be the text.
-        if parsed.xml.len() >= limit {
-            return Err("there are more attributes than SecArgumentsLimit".into());
-        }
-        let mut value = Vec::new();
-        let mut rest: &str = &attribute.value;
-        while let Some((before, after)) = rest.split_once('&') {
-            document.write(before, &mut value);
-            let (reference, after) = after
-                .split_once(';')
-                .ok_or("a reference in an attribute does not end")?;
-            resolve(reference, &mut value)?;
-            rest = after;
-        }
-        document.write(rest, &mut value);
-        let key = store.push(ATTRIBUTES.as_bytes());
-        let value = store.push(&value);
-        parsed.xml.push(Pair { key, value });
+/// The value of an attribute, its references resolved.
+fn value_of(written: &str, document: &Document<'_>) -> Outcome<Vec<u8>> {
+    let mut value = Vec::new();
+    let mut rest = written;
+    while let Some((before, after)) = rest.split_once('&') {
+        document.write(before, &mut value);
+        let (reference, after) = after
+            .split_once(';')
+            .ok_or("a reference in an attribute does not end")?;
+        resolve(reference, &mut value)?;
+        rest = after;
     }
-    Ok(())
+    document.write(rest, &mut value);
+    Ok(value)
 }
 
 /// Writes what `&reference;` stands for, in UTF-8.

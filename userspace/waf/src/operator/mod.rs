@@ -3,7 +3,11 @@
 //! Negation, macros and the order of values are the business of the caller; here a value meets one test.
 
 mod card;
+mod geo;
+mod identity;
+mod made;
 mod network;
+mod path;
 mod pattern;
 mod phrase;
 mod regex;
@@ -18,8 +22,14 @@ use crate::bytes::{ByteSet, atoi};
 use crate::transform;
 
 pub(crate) use card::CardNumber;
+pub(crate) use geo::Places;
+pub use geo::PlacesError;
+pub(crate) use identity::{IdentityNumber, Nation};
+pub(crate) use made::MadePattern;
 pub use network::NetworkError;
 pub(crate) use network::Networks;
+pub(crate) use path::PathTemplate;
+pub use path::TemplateError;
 pub(crate) use pattern::for_hyperscan;
 pub use pattern::for_syntax;
 pub use phrase::PhraseError;
@@ -91,6 +101,14 @@ impl Relation {
 #[derive(Debug)]
 pub(crate) enum Test {
     Rx(Regex),
+    /// Every match counts, the last one fills the groups.
+    RxGlobal(Regex),
+    /// A pattern with macros.
+    Made(MadePattern),
+    /// Fills `ARGS_PATH`.
+    Path(PathTemplate),
+    /// Fills `GEO`.
+    Places(Places),
     Phrases(Phrases),
     Text(Comparison),
     Number(Relation),
@@ -100,6 +118,7 @@ pub(crate) enum Test {
     Utf8Encoding,
     Networks(Networks),
     CardNumber(CardNumber),
+    IdentityNumber(IdentityNumber),
     SqlInjection,
     Xss,
     Always,
@@ -107,6 +126,21 @@ pub(crate) enum Test {
 }
 
 impl Test {
+    /// Whether a match fills variables other than the captures.
+    pub(crate) const fn fills_variables(&self) -> bool {
+        matches!(self, Self::Path(_) | Self::Places(_))
+    }
+
+    /// What a test costs besides the bytes of its value.
+    pub(crate) const fn own_work(&self) -> u64 {
+        match self {
+            // Compiling a pattern.
+            Self::Made(_) => 16 << 10,
+            Self::Places(_) => 1 << 10,
+            _ => 0,
+        }
+    }
+
     /// Whether `value` matches. `argument` is what the operator compares with, macros expanded, for the tests that take one at run
     /// time. Where the operator has something to capture, `captures` is filled when the value matches; it is empty otherwise.
     ///
@@ -120,6 +154,10 @@ impl Test {
     ) -> Result<bool, MatchError> {
         Ok(match self {
             Self::Rx(regex) => return regex.matches(value, captures),
+            Self::RxGlobal(regex) => return regex.matches_all(value, captures),
+            Self::Made(pattern) => return pattern.matches(argument, value, captures),
+            Self::Places(places) => !places.find(value).is_empty(),
+            Self::Path(template) => return template.matches(value, captures),
             Self::Phrases(phrases) => phrases.matches(value, captures),
             Self::Text(comparison) => comparison.holds(value, argument),
             Self::Number(relation) => relation.holds(atoi(value), atoi(argument)),
@@ -128,6 +166,7 @@ impl Test {
             Self::Utf8Encoding => !transform::is_utf8(value),
             Self::Networks(networks) => networks.contains(value),
             Self::CardNumber(card) => return card.matches(value, captures),
+            Self::IdentityNumber(number) => return number.matches(value, captures),
             Self::SqlInjection => {
                 let found = injection::sqli(value);
                 if let (Some(_), Some(captures)) = (found, captures) {

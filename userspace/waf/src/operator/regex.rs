@@ -111,6 +111,38 @@ impl Regex {
         })
     }
 
+    /// Whether there is a match; the groups are those of the last one.
+    pub(crate) fn matches_all(
+        &self,
+        value: &[u8],
+        captures: Option<&mut Captures>,
+    ) -> Result<bool, MatchError> {
+        let Some(captures) = captures else {
+            return self.matches(value, None);
+        };
+        captures.clear();
+        let mut found = false;
+        for groups in self.code().captures_iter(value) {
+            let groups = groups.map_err(|_| MatchError)?;
+            found = true;
+            captures.clear();
+            for group in 0..groups.len().min(Captures::LIMIT) {
+                captures.push(groups.get(group).map(|group| (group.start(), group.end())));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The range of the first match that begins at `start` or behind it.
+    pub(crate) fn find_at(
+        &self,
+        value: &[u8],
+        start: usize,
+    ) -> Result<Option<(usize, usize)>, MatchError> {
+        let found = self.code().find_at(value, start).map_err(|_| MatchError)?;
+        Ok(found.map(|found| (found.start(), found.end())))
+    }
+
     /// Every match from left to right, as the ranges of the first group, or of the whole match where there is none.
     pub(crate) fn occurrences<'a>(
         &'a self,

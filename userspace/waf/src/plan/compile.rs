@@ -11,6 +11,7 @@ use super::rule::{
 };
 use crate::body;
 use crate::operator::{Regex, Test};
+use crate::xpath::XPath;
 
 /// What rules share while they are compiled.
 pub(super) struct Compiler<'a> {
@@ -18,6 +19,8 @@ pub(super) struct Compiler<'a> {
     pub(super) match_limit: u64,
     pub(super) names: TxNames,
     pub(super) target_removals: Vec<TargetRemoval>,
+    /// The paths that rules look for in documents.
+    pub(super) xpaths: Vec<(Box<str>, XPath)>,
     pub(super) notices: Vec<Notice>,
     pub(super) errors: Vec<CompileError>,
 }
@@ -29,6 +32,7 @@ impl<'a> Compiler<'a> {
             match_limit: options.match_limit.unwrap_or(drafts.settings.match_limit),
             names: TxNames::new(),
             target_removals: Vec::new(),
+            xpaths: Vec::new(),
             notices: Vec::new(),
             errors: Vec::new(),
         }
@@ -136,12 +140,17 @@ impl<'a> Compiler<'a> {
             }
         }
         if let Some(condition) = &link.condition {
-            compiled.condition = self.condition(draft, condition);
+            compiled.condition = self.condition(draft, condition, &link.actions);
         }
         compiled
     }
 
-    fn condition(&mut self, draft: &'a Draft<'a>, condition: &ast::Condition) -> Option<Condition> {
+    fn condition(
+        &mut self,
+        draft: &'a Draft<'a>,
+        condition: &ast::Condition,
+        actions: &[Spanned<Action>],
+    ) -> Option<Condition> {
         let mut compiled = Condition {
             targets: Vec::new(),
             exclusions: Vec::new(),
@@ -155,7 +164,10 @@ impl<'a> Compiler<'a> {
             .into(),
         };
         for target in &condition.targets {
-            match self.target(target) {
+            let resolved = self
+                .xpath(target, actions)
+                .and_then(|()| self.target(target));
+            match resolved {
                 Ok(resolved) if target.usage == Use::Exclude => compiled.exclusions.push(resolved),
                 Ok(resolved) => compiled.targets.push(resolved),
                 Err(kind) => self.error(draft, target.span, kind),
@@ -169,6 +181,30 @@ impl<'a> Compiler<'a> {
             }
         }
         Some(compiled)
+    }
+
+    /// Takes a target's path over among those that documents are searched for. Prefixes are those of the rule's `xmlns`.
+    fn xpath(&mut self, target: &ast::Target, actions: &[Spanned<Action>]) -> Result<(), Kind> {
+        let ast::Selector::XPath(written) = &target.selector else {
+            return Ok(());
+        };
+        if [body::XML_TEXT, body::XML_ATTRIBUTES].contains(&written.as_str()) {
+            return Ok(());
+        }
+        let uri = |wanted: &str| {
+            actions.iter().find_map(|action| match &action.value {
+                Action::XmlNamespace { prefix, uri } if prefix == wanted => Some(uri.clone()),
+                _ => None,
+            })
+        };
+        let path = XPath::read(written, &uri).map_err(Kind::XPath)?;
+        let same = |(known, _): &&(Box<str>, XPath)| known.eq_ignore_ascii_case(written);
+        match self.xpaths.iter().find(same) {
+            None => self.xpaths.push((written.as_str().into(), path)),
+            Some((known, other)) if **known == **written && *other == path => {}
+            Some(_) => return Err(Kind::AmbiguousXPath(written.clone())),
+        }
+        Ok(())
     }
 
     pub(super) fn target(&mut self, target: &ast::Target) -> Result<Target, Kind> {
@@ -232,14 +268,7 @@ impl<'a> Compiler<'a> {
 pub(super) fn selector(written: &ast::Selector, match_limit: u64) -> Result<Selector, Kind> {
     Ok(match written {
         ast::Selector::None => Selector::All,
-        ast::Selector::XPath(path) if path == body::XML_TEXT || path == body::XML_ATTRIBUTES => {
-            Selector::Key(path.clone().into_bytes().into())
-        }
-        ast::Selector::XPath(path) => {
-            return Err(Kind::Unsupported(format!(
-                "the XPath `{path}` (`/*` and `//@*` are)"
-            )));
-        }
+        ast::Selector::XPath(path) => Selector::Key(path.clone().into_bytes().into()),
         ast::Selector::Key(key) => Selector::Key(key.to_ascii_lowercase().into_bytes().into()),
         ast::Selector::Regex(pattern) => {
             let regex = Regex::caseless(pattern, match_limit).map_err(Kind::Pattern)?;
@@ -253,10 +282,8 @@ fn is_kept(variable: Variable) -> bool {
     use Variable as V;
     !matches!(
         variable,
-        // No data base of places is read.
-        V::Geo
-            // What the front knows and the engine is not told.
-            | V::ArgsPath | V::PathInfo | V::RemoteUser | V::Duration | V::ModsecBuild
+        // What the front knows and the engine is not told.
+        V::PathInfo | V::RemoteUser | V::Duration | V::ModsecBuild
             // Files are not stored.
             | V::FilesTmpContent | V::FilesTmpnames
             // Bodies of responses are not parsed.

@@ -1,13 +1,16 @@
 //! The first pass over the directives: which rules there are in the end, after removals, further targets and changed actions.
 
+use std::sync::Arc;
+
 use seclang::Document;
-use seclang::ast::{Action, Directive, IdRange, Rule, RuleChoice, Selector, Target, Use};
+use seclang::ast::{Action, Directive, IdRange, Rule, RuleChoice, Selector, Setting, Target, Use};
 use seclang::{Span, Spanned};
 
 use super::error::{CompileError, CompileErrorKind, CompileOptions, Notice};
 use super::rule::Place;
-use super::settings::Settings;
-use crate::operator::Regex;
+use super::settings::{self, Settings};
+use crate::operator::{Places, Regex};
+use crate::transform::UnicodeMap;
 
 /// A rule as the files leave it.
 pub(super) struct Draft<'a> {
@@ -32,6 +35,8 @@ pub(super) struct Drafts<'a> {
     pub(super) items: Vec<Item>,
     pub(super) settings: Settings,
     pub(super) datasets: Vec<(String, &'a [String])>,
+    /// The database of `SecGeoLookupDb`.
+    pub(super) places: Option<Places>,
     pub(super) signatures: Vec<String>,
     pub(super) notices: Vec<Notice>,
     pub(super) errors: Vec<CompileError>,
@@ -154,18 +159,20 @@ impl<'a> Drafts<'a> {
             Directive::Dataset { name, entries } => self.datasets.push((name.clone(), entries)),
             Directive::ComponentSignature(signature) => self.signatures.push(signature.clone()),
             Directive::Setting(setting) => {
-                if let Err(kind) = self.settings.apply(setting, options) {
+                let from = directive.span;
+                let outcome = self
+                    .settings
+                    .apply(setting, options)
+                    .and_then(|()| self.read_data(document, from, setting));
+                if let Err(kind) = outcome {
                     self.errors.push(CompileError {
                         rule: None,
                         place: place(),
                         kind,
                     });
                 }
-                if let seclang::ast::Setting::UnicodeMapFile { .. } = setting {
-                    self.notice(
-                        place(),
-                        "SecUnicodeMapFile is not used: t:urlDecodeUni maps full-width forms and takes the low byte of others".into(),
-                    );
+                if let Some(text) = settings::notice(setting) {
+                    self.notice(place(), text.to_owned());
                 }
             }
             // An Include that still stands in the tree came from a text without files: there is nothing to follow.
@@ -175,6 +182,32 @@ impl<'a> Drafts<'a> {
             ),
             Directive::NoOp { .. } => {}
         }
+    }
+
+    /// Takes over the files that a setting names.
+    fn read_data(
+        &mut self,
+        document: &Document,
+        from: Span,
+        setting: &Setting,
+    ) -> Result<(), CompileErrorKind> {
+        let data = |name: &str| {
+            let missing = || CompileErrorKind::DataFile(name.to_owned());
+            document.data_file(from, name).ok_or_else(missing)
+        };
+        match setting {
+            Setting::UnicodeMapFile { file, code_page } => {
+                let map = UnicodeMap::read(data(file)?, *code_page)
+                    .ok_or_else(|| CompileErrorKind::UnicodeMap(file.clone()))?;
+                self.settings.unicode_map = Some(Arc::new(map));
+            }
+            Setting::GeoLookupDb(file) => {
+                let places = Places::read(Arc::clone(data(file)?));
+                self.places = Some(places.map_err(CompileErrorKind::Places)?);
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn add_rule(&mut self, document: &'a Document, rule: &Rule, place: Place) {

@@ -52,7 +52,6 @@ impl Compiler<'_> {
                 amount: self.text(amount),
                 period: self.text(period),
             },
-            Action::XmlNamespace { .. } => return Err(Kind::Unsupported("xmlns".into())),
             Action::Ctl(ctl) => return self.ctl(ctl),
             _ => return Ok(None),
         }))

@@ -6,7 +6,8 @@ use seclang::ast::RuleId;
 
 use super::database_cache::DatabaseCache;
 use super::rule::Place;
-use crate::operator::{NetworkError, PhraseError, RegexError};
+use crate::operator::{NetworkError, PhraseError, PlacesError, RegexError, TemplateError};
+use crate::xpath::XPathError;
 
 /// What a caller chooses when rules are compiled.
 #[derive(Clone, Debug)]
@@ -75,6 +76,30 @@ pub enum CompileErrorKind {
     /// Phrases of `@pm` and its kin.
     #[error(transparent)]
     Phrases(PhraseError),
+    /// The path of `@restpath`.
+    #[error(transparent)]
+    Template(TemplateError),
+    /// The argument of `@validateNid`.
+    #[error("`{0}` does not begin with a nation; expected cl or us and a pattern")]
+    Nation(String),
+    /// The path of a target.
+    #[error(transparent)]
+    XPath(XPathError),
+    /// One path with two meanings.
+    #[error("another rule has the XPath `{0}` with another xmlns or in another case")]
+    AmbiguousXPath(String),
+    /// The file of `SecUnicodeMapFile`.
+    #[error("`{0}` has no map of that code page")]
+    UnicodeMap(String),
+    /// `SecUploadKeepFiles` or `SecTmpSaveUploadedFiles`.
+    #[error("uploads are not stored")]
+    Uploads,
+    /// The file of `SecGeoLookupDb`.
+    #[error(transparent)]
+    Places(PlacesError),
+    /// `@geoLookup` without a database.
+    #[error("@geoLookup has no database")]
+    NoPlaces,
     /// An address or network.
     #[error(transparent)]
     Network(NetworkError),
@@ -105,8 +130,25 @@ impl CompileErrorKind {
             Self::Unsupported(_) => {
                 "take the rule out (SecRuleRemoveById before the end of the files does) or write it otherwise"
             }
-            Self::Pattern(_) => "patterns are those of PCRE2; `\\` before a sign takes it as it is",
+            Self::Pattern(_) | Self::Template(_) => {
+                "patterns are those of PCRE2; `\\` before a sign takes it as it is"
+            }
             Self::Phrases(_) => "phrases are separated by blanks; bytes are written `|41 42|`",
+            Self::XPath(_) => {
+                "paths are those of XPath 1.0 with predicates and functions on strings; prefixes are named by xmlns"
+            }
+            Self::AmbiguousXPath(_) => "give the prefix another name in one of the two rules",
+            Self::UnicodeMap(_) => {
+                "the code page stands at the beginning of a line, pairs such as 00a1:21 behind it"
+            }
+            Self::Uploads => {
+                "write Off; FILES_TMP_CONTENT holds what was uploaded, and a scanner has its place behind the proxy"
+            }
+            Self::Places(_) => "it reads files that end in .mmdb, of cities or of countries",
+            Self::NoPlaces => "name a MaxMind database with SecGeoLookupDb before the rule",
+            Self::Nation(_) => {
+                "write a pattern with @verifySSN, @verifyCPF or @verifySVNR for other nations"
+            }
             Self::Network(_) => {
                 "addresses and prefixes are separated by commas: 192.0.2.0/24,2001:db8::1"
             }

@@ -8,6 +8,7 @@
 //! `ENV`, `MATCHED_VAR`). Negated and unscannable rules are decided by the exact test alone, which the memory saves as well.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use seclang::ast::{Transformation, Variable};
 
@@ -19,12 +20,15 @@ use super::rule::{Condition, Link, Rule, Selector};
 use crate::bytes::ByteSet;
 use crate::operator::{Comparison, Test};
 use crate::transform;
+use crate::transform::UnicodeMap;
 
 /// The gates of a rule set.
 #[derive(Debug, Default)]
 pub(crate) struct Gates {
     pub(crate) groups: Vec<Group>,
     pub(crate) classes: Vec<Class>,
+    /// What `t:urlDecodeUni` maps characters by.
+    pub(crate) unicode_map: Option<Arc<UnicodeMap>>,
     /// By rule: its group, if it is gated.
     group_of: Vec<Option<u32>>,
     /// Whether a database was left out, because it is not kept and none was to be compiled.
@@ -385,15 +389,23 @@ fn is_gated(link: &Link) -> bool {
         return false;
     };
     let pure = match &condition.test {
-        Test::Number(_) | Test::Always | Test::Never => false,
+        // What is made or filled at run time.
+        Test::Number(_)
+        | Test::Always
+        | Test::Never
+        | Test::Made(_)
+        | Test::Path(_)
+        | Test::Places(_) => false,
         Test::Text(_) => condition.argument.fixed().is_some(),
         Test::Rx(_)
+        | Test::RxGlobal(_)
         | Test::Phrases(_)
         | Test::ByteRange(_)
         | Test::UrlEncoding
         | Test::Utf8Encoding
         | Test::Networks(_)
         | Test::CardNumber(_)
+        | Test::IdentityNumber(_)
         | Test::SqlInjection
         | Test::Xss => true,
     };
@@ -447,7 +459,7 @@ fn is_fixed(variable: Variable) -> bool {
 /// The bytes that a condition needs, and whether scanning for it is dear.
 fn needs(condition: &Condition) -> Needs {
     match &condition.test {
-        Test::Rx(regex) => Needs::of_pattern(regex.source()),
+        Test::Rx(regex) | Test::RxGlobal(regex) => Needs::of_pattern(regex.source()),
         Test::Text(comparison) => match comparison {
             Comparison::Within => Needs::default(),
             _ => Needs::of_text(condition.argument.fixed().unwrap_or_default()),
@@ -469,7 +481,7 @@ fn scannable(condition: &Condition, needs: &Needs, unit: u32) -> Vec<Expression>
         return Vec::new();
     }
     let expressions: Option<Vec<Expression>> = match &condition.test {
-        Test::Rx(regex) => {
+        Test::Rx(regex) | Test::RxGlobal(regex) => {
             Expression::of_pattern(regex.source(), unit).map(|expression| vec![expression])
         }
         Test::Phrases(phrases) => phrases

@@ -39,6 +39,7 @@ pub(crate) use settings::Settings;
 use crate::audit::Scrub;
 use crate::collections::Collections;
 use crate::operator::Test;
+use crate::xpath::XPath;
 use compile::Compiler;
 use draft::{Drafts, Item};
 use overlay::Overlay;
@@ -63,6 +64,8 @@ pub struct Compiled {
     pub(crate) phases: [Vec<u32>; 5],
     pub(crate) names: TxNames,
     pub(crate) target_removals: Vec<TargetRemoval>,
+    /// The paths that rules look for in documents.
+    pub(crate) xpaths: Vec<(Box<str>, XPath)>,
     pub(crate) settings: Settings,
     pub(crate) gates: Gates,
     pub(crate) signatures: Vec<String>,
@@ -143,6 +146,7 @@ impl RuleSet {
         let Compiler {
             names,
             target_removals,
+            xpaths,
             mut notices,
             mut errors,
             ..
@@ -152,7 +156,7 @@ impl RuleSet {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let gates = Gates::build(&rules, &guards, options).map_err(|problem| {
+        let mut gates = Gates::build(&rules, &guards, options).map_err(|problem| {
             let place = Place {
                 file: "prefilter".into(),
                 line: 0,
@@ -165,15 +169,17 @@ impl RuleSet {
                 kind: CompileErrorKind::Prefilter(problem),
             }]
         })?;
+        gates.unicode_map.clone_from(&drafts.settings.unicode_map);
         notices.splice(0..0, std::mem::take(&mut drafts.notices));
         let compiled = Compiled {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
-            fingerprint: fingerprint(documents, &rules, options),
+            fingerprint: fingerprint(documents, &rules, &gates, options),
             rules,
             phases,
             gates,
             names,
             target_removals,
+            xpaths,
             signatures: std::mem::take(&mut drafts.signatures),
             settings: std::mem::take(&mut drafts.settings),
             options: options.clone(),
@@ -400,7 +406,12 @@ fn guards(rules: &[Rule], phases: &[Vec<u32>; 5]) -> Vec<u32> {
     guards
 }
 
-fn fingerprint(documents: &[Document], rules: &[Rule], options: &CompileOptions) -> u64 {
+fn fingerprint(
+    documents: &[Document],
+    rules: &[Rule],
+    gates: &Gates,
+    options: &CompileOptions,
+) -> u64 {
     let mut hasher = DefaultHasher::new();
     for document in documents {
         for source in document.sources.iter() {
@@ -420,6 +431,7 @@ fn fingerprint(documents: &[Document], rules: &[Rule], options: &CompileOptions)
             _ => {}
         }
     }
+    gates.unicode_map.hash(&mut hasher);
     options.gates.hash(&mut hasher);
     options.match_limit.hash(&mut hasher);
     options.work_limit_bytes.hash(&mut hasher);

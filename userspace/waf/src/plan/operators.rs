@@ -7,7 +7,8 @@ use super::compile::Compiler;
 use super::draft::Draft;
 use super::error::CompileErrorKind as Problem;
 use crate::operator::{
-    CardNumber, Comparison, Networks, Phrases, Regex, Relation, Test, byte_range,
+    CardNumber, Comparison, IdentityNumber, MadePattern, Nation, Networks, PathTemplate, Phrases,
+    Regex, Relation, Test, byte_range,
 };
 
 impl Compiler<'_> {
@@ -38,12 +39,40 @@ impl Compiler<'_> {
                 .map(|(_, entries)| *entries)
                 .ok_or_else(|| Problem::Dataset(name.to_owned()))
         };
-        let regex = |pattern| Regex::new(pattern, self.match_limit).map_err(Problem::Pattern);
+        let regex = |pattern: &str| Regex::new(pattern, self.match_limit).map_err(Problem::Pattern);
+        let number = |nation, pattern: &str| {
+            regex(pattern).map(|regex| Test::IdentityNumber(IdentityNumber { regex, nation }))
+        };
         if let Some(test) = plain(operator.kind) {
             return Ok(test);
         }
         Ok(match operator.kind {
-            OperatorKind::Rx => Test::Rx(regex(literal()?)?),
+            OperatorKind::Rx => match operator.argument.as_literal() {
+                Some(pattern) => Test::Rx(regex(pattern)?),
+                None => Test::Made(MadePattern::new(self.match_limit, false)),
+            },
+            OperatorKind::RxGlobal => match operator.argument.as_literal() {
+                Some(pattern) => Test::RxGlobal(regex(pattern)?),
+                None => Test::Made(MadePattern::new(self.match_limit, true)),
+            },
+            OperatorKind::Restpath => {
+                let template = PathTemplate::read(literal()?, self.match_limit);
+                Test::Path(template.map_err(Problem::Template)?)
+            }
+            OperatorKind::GeoLookup => {
+                Test::Places(self.drafts.places.clone().ok_or(Problem::NoPlaces)?)
+            }
+            OperatorKind::VerifyCpf => number(Nation::Brazil, literal()?)?,
+            OperatorKind::VerifySsn => number(Nation::UnitedStates, literal()?)?,
+            OperatorKind::VerifySvnr => number(Nation::Austria, literal()?)?,
+            OperatorKind::ValidateNid => {
+                let argument = literal()?;
+                match argument.split_once(' ') {
+                    Some(("cl", pattern)) => number(Nation::Chile, pattern)?,
+                    Some(("us", pattern)) => number(Nation::UnitedStates, pattern)?,
+                    _ => return Err(Problem::Nation(argument.to_owned())),
+                }
+            }
             OperatorKind::Pm => {
                 Test::Phrases(Phrases::of_words(literal()?).map_err(Problem::Phrases)?)
             }

@@ -1,11 +1,15 @@
 //! What directives set up, with the defaults of ModSecurity's recommended configuration.
 
+use std::sync::Arc;
+
 use seclang::ast::{
-    AuditLogFormat, AuditLogParts, AuditLogType, AuditMode, EngineMode, LimitAction, Setting,
+    AuditLogFormat, AuditLogParts, AuditLogType, AuditMode, EngineMode, KeepFiles, LimitAction,
+    Setting,
 };
 
 use super::error::{CompileErrorKind, CompileOptions};
 use crate::operator::Regex;
+use crate::transform::UnicodeMap;
 
 /// Where rules want the audit log. Who runs them opens it; a policy's own word goes first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) response_body_types: Vec<String>,
     /// Steps of one pattern on one value. At it the pattern does not match and `TX:MSC_PCRE_LIMITS_EXCEEDED` is set.
     pub(crate) match_limit: u64,
+    /// The map of `SecUnicodeMapFile`.
+    pub(crate) unicode_map: Option<Arc<UnicodeMap>>,
     /// Seconds after its last change at which a record of a persistent collection expires.
     pub(crate) collection_timeout: u64,
     pub(crate) web_app_id: String,
@@ -73,6 +79,7 @@ impl Default for Settings {
             response_body_limit_action: LimitAction::ProcessPartial,
             response_body_types: vec!["text/plain".into(), "text/html".into(), "text/xml".into()],
             match_limit: 100_000,
+            unicode_map: None,
             collection_timeout: 3600,
             web_app_id: String::new(),
             sensor_id: String::new(),
@@ -124,13 +131,10 @@ impl Settings {
             Setting::SensorId(id) => self.sensor_id.clone_from(id),
             Setting::UploadFileLimit(files) => self.upload_file_limit = size(files),
             Setting::WebAppId(id) => self.web_app_id.clone_from(id),
-            Setting::GeoLookupDb(_) => {
-                return Err(CompileErrorKind::Unsupported("SecGeoLookupDb".into()));
-            }
-            Setting::XmlExternalEntity(true) => {
-                return Err(CompileErrorKind::Unsupported(
-                    "SecXmlExternalEntity On".into(),
-                ));
+            // Files of uploads would be the only thing that a request leaves behind on the host.
+            Setting::UploadKeepFiles(KeepFiles::On | KeepFiles::RelevantOnly)
+            | Setting::TmpSaveUploadedFiles(true) => {
+                return Err(CompileErrorKind::Uploads);
             }
             Setting::AuditLog(path) => self.audit_log.path = Some(path.clone()),
             Setting::AuditLogFormat(format) => self.audit_log.format = Some(*format),
@@ -143,17 +147,31 @@ impl Settings {
             | Setting::DataDir(_)
             | Setting::DebugLog(_)
             | Setting::DebugLogLevel(_)
+            | Setting::GeoLookupDb(_)
             | Setting::PcreMatchLimitRecursion(_)
             | Setting::RequestBodyInMemoryLimit(_)
             | Setting::ServerSignature(_)
             | Setting::TmpDir(_)
-            | Setting::TmpSaveUploadedFiles(_)
+            | Setting::TmpSaveUploadedFiles(false)
             | Setting::UnicodeMapFile { .. }
             | Setting::UploadDir(_)
             | Setting::UploadFileMode(_)
-            | Setting::UploadKeepFiles(_)
-            | Setting::XmlExternalEntity(false) => {}
+            | Setting::UploadKeepFiles(KeepFiles::Off)
+            | Setting::XmlExternalEntity(_) => {}
         }
         Ok(())
     }
+}
+
+/// What a setting does not do, where its author may expect it.
+pub(super) const fn notice(setting: &Setting) -> Option<&'static str> {
+    Some(match setting {
+        Setting::XmlExternalEntity(true) => {
+            "SecXmlExternalEntity On: no entity is loaded from elsewhere; a document that uses one is in error"
+        }
+        Setting::CookieFormat(1) => {
+            "SecCookieFormat 1: cookies are split at `;` as those of format 0, which clients send"
+        }
+        _ => return None,
+    })
 }

@@ -202,7 +202,8 @@ impl Transaction {
                 continue;
             }
             next.clear();
-            transform::apply(transformation, input, &mut next);
+            let map = plan.settings.unicode_map.as_deref();
+            transform::apply_with(map, transformation, input, &mut next);
             let changed = next != input;
             self.state.work += input.len() as u64;
             std::mem::swap(&mut current, &mut next);
@@ -246,9 +247,10 @@ impl Transaction {
         let bytes = stage.unwrap_or_else(|| self.bytes(value.bytes));
         let length = bytes.len() as u64;
         let mut captures = Captures::default();
-        let wanted = (link.capture && !condition.negated).then_some(&mut captures);
+        let fills = condition.test.fills_variables();
+        let wanted = ((link.capture || fills) && !condition.negated).then_some(&mut captures);
         let found = condition.test.matches(bytes, argument, wanted);
-        self.spend(WORK_OF_A_TEST + length)?;
+        self.spend(WORK_OF_A_TEST + length + condition.test.own_work())?;
         let matched = match found {
             Ok(found) => found != condition.negated,
             Err(MatchError) => {
@@ -284,6 +286,9 @@ impl Transaction {
             if self.is_observed() {
                 self.see_captures();
             }
+        }
+        if fills && !condition.negated {
+            self.fill(&condition.test, &captures, span);
         }
         self.apply(plan, link);
         Ok(true)

@@ -181,7 +181,8 @@ fn make_stages(
                 continue;
             }
             next.clear();
-            transform::apply(step, &current, &mut next);
+            let map = gates.unicode_map.as_deref();
+            transform::apply_with(map, step, &current, &mut next);
             *spent += current.len() as u64;
             let changed = next != current;
             std::mem::swap(&mut current, &mut next);

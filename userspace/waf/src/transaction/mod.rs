@@ -6,6 +6,7 @@
 mod clock;
 mod effect;
 mod evaluate;
+mod fill;
 mod gated;
 mod observe;
 mod persistent;

@@ -201,7 +201,8 @@ impl Transaction {
             let mut current = bytes.to_vec();
             for &by in &link.chain {
                 let mut next = Vec::with_capacity(current.len());
-                transform::apply(by, &current, &mut next);
+                let map = this.rules.settings.unicode_map.as_deref();
+                transform::apply_with(map, by, &current, &mut next);
                 let changed = next != current;
                 current = next;
                 observer.see(&Event::Transformed {

@@ -248,7 +248,14 @@ impl Transaction {
                 };
                 body::multipart(&body, &content_type, &limits, parsed, store);
             }
-            Some(BodyProcessor::Xml) => body::xml(&body, settings.arguments_limit, parsed, store),
+            Some(BodyProcessor::Xml) => {
+                let limits = body::XmlLimits {
+                    attributes: settings.arguments_limit,
+                    paths: &self.rules.xpaths,
+                    visits: self.rules.options.work_limit_bytes,
+                };
+                self.state.work += body::xml(&body, limits, parsed, store);
+            }
             Some(BodyProcessor::Raw) | None => {}
         }
         self.request.body = body;

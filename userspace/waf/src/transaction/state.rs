@@ -202,6 +202,10 @@ pub(crate) struct State {
     pub(crate) unique_id: Span,
     pub(crate) tx: TxVariables,
     pub(crate) env: Vec<Pair>,
+    /// What `@geoLookup` found last.
+    pub(crate) geo: Vec<Pair>,
+    /// What `@restpath` took from paths.
+    pub(crate) path_arguments: Vec<Pair>,
     /// Persistent collections that rules opened.
     pub(crate) open: OpenCollections,
     /// Matches of the chain that runs.
@@ -240,6 +244,8 @@ impl Default for State {
             unique_id: Span::default(),
             tx: TxVariables::default(),
             env: Vec::new(),
+            geo: Vec::new(),
+            path_arguments: Vec::new(),
             open: OpenCollections::default(),
             matched: Vec::new(),
             matched_var: None,

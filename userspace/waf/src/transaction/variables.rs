@@ -177,6 +177,8 @@ impl Transaction {
             V::MultipartPartHeaders => &self.request.parsed.part_headers,
             V::Xml | V::RequestXml => &self.request.parsed.xml,
             V::Env => &self.state.env,
+            V::Geo => &self.state.geo,
+            V::ArgsPath => &self.state.path_arguments,
             _ => return None,
         })
     }

@@ -7,6 +7,7 @@ mod comment;
 mod encode;
 mod escape;
 mod html;
+mod map;
 mod path;
 mod space;
 mod unicode;
@@ -17,12 +18,26 @@ mod tests;
 
 use seclang::ast::Transformation as T;
 
+pub(crate) use map::UnicodeMap;
 pub(crate) use unicode::is_utf8;
 pub(crate) use url::{has_bad_escape, url_decode};
 
 use crate::bytes::{ByteSet, SPACES};
 
-/// Appends the transformed `input` to `out`. `t:none`, a word that is resolved when rules are compiled, changes nothing.
+/// Appends the transformed `input` to `out`, where rules have the map of `SecUnicodeMapFile`.
+pub(crate) fn apply_with(
+    map: Option<&UnicodeMap>,
+    transformation: T,
+    input: &[u8],
+    out: &mut Vec<u8>,
+) {
+    match (transformation, map) {
+        (T::UrlDecodeUni, Some(map)) => url::url_decode_uni(input, Some(map), out),
+        _ => apply(transformation, input, out),
+    }
+}
+
+/// Appends the transformed `input` to `out`, without a map of Unicode. `t:none`, a word that is resolved when rules are compiled, changes nothing.
 pub fn apply(transformation: T, input: &[u8], out: &mut Vec<u8>) {
     match transformation {
         T::None => out.extend_from_slice(input),
@@ -62,7 +77,7 @@ pub fn apply(transformation: T, input: &[u8], out: &mut Vec<u8>) {
         T::TrimRight => out.extend_from_slice(space::trim_right(input)),
         T::Uppercase => out.extend(input.iter().map(u8::to_ascii_uppercase)),
         T::UrlDecode => url_decode(input, out),
-        T::UrlDecodeUni => url::url_decode_uni(input, out),
+        T::UrlDecodeUni => url::url_decode_uni(input, None, out),
         T::UrlEncode => url::url_encode(input, out),
         T::Utf8toUnicode => unicode::utf8_to_unicode(input, out),
     }

@@ -1,5 +1,6 @@
 //! `urlDecode`, `urlDecodeUni`, `urlEncode`.
 
+use super::UnicodeMap;
 use crate::bytes::{hex_pair, hex_value};
 
 /// `%HH` and `+`; a `%` that is not followed by two digits stays.
@@ -23,13 +24,14 @@ pub(crate) fn url_decode(input: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// As [`url_decode`], and `%uHHHH` as its low byte, where the full-width forms U+FF01..U+FF5E become ASCII.
-pub(super) fn url_decode_uni(input: &[u8], out: &mut Vec<u8>) {
+/// As [`url_decode`], and `%uHHHH` as the byte that `map` has for it, else as its low byte, where the full-width forms U+FF01..U+FF5E
+/// become ASCII.
+pub(super) fn url_decode_uni(input: &[u8], map: Option<&UnicodeMap>, out: &mut Vec<u8>) {
     let mut at = 0;
     while let Some(&byte) = input.get(at) {
         at += match byte {
             b'%' if matches!(input.get(at + 1), Some(b'u' | b'U')) => {
-                match unicode_escape(input, at + 2) {
+                match mapped_escape(input, at + 2, map) {
                     Some(decoded) => {
                         out.push(decoded);
                         6
@@ -60,6 +62,14 @@ pub(super) fn url_decode_uni(input: &[u8], out: &mut Vec<u8>) {
             }
         };
     }
+}
+
+/// The byte that four hexadecimal digits at `at` stand for in a map, else without one.
+fn mapped_escape(input: &[u8], at: usize, map: Option<&UnicodeMap>) -> Option<u8> {
+    let high = hex_pair(input, at)?;
+    let low = hex_pair(input, at + 2)?;
+    let mapped = map.and_then(|map| map.find(u16::from_be_bytes([high, low])));
+    Some(mapped.unwrap_or_else(|| full_width(high, low)))
 }
 
 /// The byte that four hexadecimal digits at `at` stand for: the low one, or ASCII for a full-width form.
