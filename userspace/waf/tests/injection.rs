@@ -11,7 +11,7 @@ fn a_rule_finds_sql_injection_and_keeps_its_fingerprint() {
     );
     site.given(get("/?q=1%2527%2520or%2520%25271%2527%253D%25271"))
         .expect_blocked_by(2)
-        .expect_data(2, "s&sos||1' or '1'='1");
+        .expect_data(2, "s&sos|1|1' or '1'='1");
     site.given(get("/?q=O'Neill")).expect_passed();
 }
 
@@ -44,4 +44,15 @@ fn a_rule_finds_script() {
     site.given(get("/").with("Referer", "&lt;script&gt;"))
         .expect_blocked_by(1);
     site.given(get("/?q=a%3Cb")).expect_passed();
+}
+
+#[test]
+fn script_is_captured_as_a_whole() {
+    site(
+        r#"SecRule ARGS "@rx ^(.)" "id:1,phase:2,pass,nolog,capture"
+           SecRule ARGS "@detectXSS" "id:2,phase:2,deny,t:lowercase,capture,logdata:'%{tx.0}|%{tx.1}'""#,
+    )
+    .given(get("/?q=X%3CSVG/x%3Ey"))
+    .expect_blocked_by(2)
+    .expect_data(2, "x<svg/x>y|X");
 }

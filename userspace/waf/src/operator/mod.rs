@@ -39,11 +39,12 @@ pub(crate) use regex::{MatchError, Regex};
 pub(crate) use text::Comparison;
 
 /// Where in the value the operator matched: group 0 is the whole match. At most ten groups exist for rules (`TX:0` to `TX:9`).
-/// `@detectSQLi` has a fingerprint for `TX:0` instead, which is no part of the value.
+/// The detectors of injection have no groups: they write `TX:0` and leave the others as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Captures {
     groups: [(usize, usize); Captures::LIMIT],
     count: usize,
+    is_single: bool,
     fingerprint: Option<Fingerprint>,
 }
 
@@ -53,7 +54,22 @@ impl Captures {
 
     pub(crate) fn clear(&mut self) {
         self.count = 0;
+        self.is_single = false;
         self.fingerprint = None;
+    }
+
+    /// The whole value as all there is.
+    fn set_whole(&mut self, value: &[u8]) {
+        self.clear();
+        self.push(Some((0, value.len())));
+        self.is_single = true;
+    }
+
+    /// A fingerprint, which is no part of the value, as all there is.
+    fn set_fingerprint(&mut self, fingerprint: Fingerprint) {
+        self.clear();
+        self.fingerprint = Some(fingerprint);
+        self.is_single = true;
     }
 
     /// Adds the next group. One that took no part in the match is the empty range.
@@ -67,6 +83,11 @@ impl Captures {
     /// The ranges of the groups, group 0 first.
     pub(crate) fn groups(&self) -> &[(usize, usize)] {
         &self.groups[..self.count]
+    }
+
+    /// How many of the places of `TX:0` to `TX:9` are written, or unset for want of a group.
+    pub(crate) fn places(&self) -> usize {
+        if self.is_single { 1 } else { Self::LIMIT }
     }
 
     /// What stands in the place of group 0.
@@ -169,13 +190,18 @@ impl Test {
             Self::IdentityNumber(number) => return number.matches(value, captures),
             Self::SqlInjection => {
                 let found = injection::sqli(value);
-                if let (Some(_), Some(captures)) = (found, captures) {
-                    captures.clear();
-                    captures.fingerprint = found;
+                if let (Some(fingerprint), Some(captures)) = (found, captures) {
+                    captures.set_fingerprint(fingerprint);
                 }
                 found.is_some()
             }
-            Self::Xss => injection::xss(value),
+            Self::Xss => {
+                let found = injection::xss(value);
+                if let (true, Some(captures)) = (found, captures) {
+                    captures.set_whole(value);
+                }
+                found
+            }
             Self::Always => true,
             Self::Never => false,
         })

@@ -300,7 +300,7 @@ impl Transaction {
         let fingerprint = captures
             .fingerprint()
             .map(|fingerprint| self.state.store.push(fingerprint.as_bytes()));
-        for slot in 0..Captures::LIMIT {
+        for slot in 0..captures.places() {
             let group = groups
                 .get(slot)
                 .map(|&(start, end)| value.slice(start, end))

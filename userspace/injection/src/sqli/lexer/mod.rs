@@ -1,5 +1,7 @@
 //! Cuts a value into tokens, as databases of several makes would.
 
+mod quoted;
+
 use super::bytes::{Start, ends_variable, find_pair, is_white, span, splits_word, start, word};
 use super::token::{Kind, Token};
 use super::words;
@@ -295,5 +297,3 @@ fn span_of_digits(text: &[u8]) -> usize {
         .position(|byte| !byte.is_ascii_digit())
         .unwrap_or(text.len())
 }
-
-mod quoted;
