@@ -5,18 +5,27 @@
 #![forbid(unsafe_code)]
 
 mod base64;
+mod book;
 mod check;
 mod coverage;
+mod exclude;
+mod explain;
 mod files;
 mod finding;
+mod inspect;
 mod lint;
+mod reflect;
 pub mod request;
 pub mod shipped;
 mod source;
+pub mod trace;
 
 pub use check::{CheckReport, check};
 pub use coverage::{Category, Coverage};
+pub use exclude::Exclusion;
+pub use explain::{Explanation, Story, explain};
 pub use files::FileError;
 pub use finding::{Finding, Severity, listed};
+pub use inspect::Inspected;
 pub use request::{Request, RequestError};
 pub use source::Rules;
