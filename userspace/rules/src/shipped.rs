@@ -23,6 +23,17 @@ const FILES: &[(&str, &str)] = files![
     "bascule-90-verdict.conf",
 ];
 
+/// Their tests: requests that each rule must match and must not, and requests that none may match.
+pub(crate) const TESTS: &[(&str, &str)] = files![
+    "tests/bascule-20-protocol.yaml",
+    "tests/bascule-30-traversal.yaml",
+    "tests/bascule-40-sqli.yaml",
+    "tests/bascule-50-xss.yaml",
+    "tests/bascule-60-command.yaml",
+    "tests/bascule-90-verdict.yaml",
+    "tests/benign.yaml",
+];
+
 /// Parses them.
 ///
 /// # Errors

@@ -257,7 +257,6 @@ impl Observer for Trace {
                     rule.decides = decided && !before;
                 }
             }
-            _ => {}
         }
     }
 }
