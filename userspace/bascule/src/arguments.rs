@@ -1,5 +1,7 @@
 //! What can be typed.
 
+pub(crate) mod rules;
+
 use crate::duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -14,7 +16,8 @@ Exit codes:
   1  it failed; the message says why
   2  wrong usage
   3  the configuration is invalid
-  4  no bascule is running where it was looked for";
+  4  no bascule is running where it was looked for
+  5  verdicts change (bascule replay)";
 
 const SMALLEST: &str = "\
 The smallest configuration that is of use:
@@ -61,6 +64,9 @@ pub(crate) enum Command {
     /// Make, list and revoke API keys. Works on the file; a running instance takes the change over by itself.
     #[command(subcommand)]
     Key(Key),
+    /// Check, test, explain and measure rules. Works on files, without a running instance.
+    #[command(subcommand)]
+    Rules(rules::Rules),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print the version.

@@ -1,9 +1,10 @@
 //! Why a command did not do what it was asked for, and its exit code.
 
+use ::rules::{Finding, RequestError, TestError};
 use config::Diagnostics;
-use control::StartError;
 use control::client::ClientError;
 use control::key_store::KeyStoreError;
+use control::{PolicyError, StartError};
 use serde_json::{Value as Json, json};
 use std::io;
 
@@ -30,6 +31,21 @@ pub(crate) enum Failure {
     /// The key store.
     #[error(transparent)]
     KeyStore(#[from] KeyStoreError),
+    /// Rule files are wrong.
+    #[error("{}", ::rules::listed(.0))]
+    Rules(Vec<Finding>),
+    /// Tests of rules cannot be run.
+    #[error(transparent)]
+    Tests(TestError),
+    /// Something is no request.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// A WAF policy of a configuration is not there.
+    #[error(transparent)]
+    Policy(PolicyError),
+    /// Everything has been told; only the exit code remains.
+    #[error("exit code {0}")]
+    Told(u8),
     /// What was to be shown cannot be.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -44,11 +60,31 @@ impl From<StartError> for Failure {
     }
 }
 
+impl From<TestError> for Failure {
+    fn from(error: TestError) -> Self {
+        match error {
+            TestError::Rules(findings) => Self::Rules(findings),
+            error => Self::Tests(error),
+        }
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::Config(diagnostics) => Self::Config(diagnostics),
+            PolicyError::Rules(findings) => Self::Rules(findings),
+            error => Self::Policy(error),
+        }
+    }
+}
+
 impl Failure {
     /// The exit code, as `bascule --help` documents it.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) => 3,
+            Self::Config(_) | Self::Rules(_) => 3,
+            Self::Told(code) => *code,
             Self::Client(ClientError::Refused(problem)) if problem.status == UNPROCESSABLE => 3,
             Self::Client(ClientError::NotRunning { .. }) => 4,
             _ => 1,
@@ -64,6 +100,7 @@ impl Failure {
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Config(diagnostics) => diagnostics.to_string(),
+            Self::Rules(findings) => ::rules::listed(findings),
             Self::Client(ClientError::Refused(problem)) if !problem.diagnostics_text.is_empty() => {
                 format!("{}\n{}", problem.diagnostics_text, problem.detail)
             }
@@ -75,11 +112,13 @@ impl Failure {
     pub(crate) fn json(&self) -> Json {
         let diagnostics = match self {
             Self::Config(diagnostics) => diagnostics.json(),
+            Self::Rules(findings) => json!(findings),
             Self::Client(ClientError::Refused(problem)) => problem.diagnostics.clone(),
             _ => Json::Null,
         };
         let error = match self {
             Self::Config(_) => "the configuration is invalid".to_owned(),
+            Self::Rules(_) => "the rules are invalid".to_owned(),
             failure => failure.to_string(),
         };
         let mut object = json!({ "error": error, "exit_code": self.exit_code() });

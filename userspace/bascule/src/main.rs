@@ -12,6 +12,7 @@ mod output;
 
 use arguments::Arguments;
 use clap::Parser;
+use failure::Failure;
 use output::Output;
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     match commands::run(arguments.command, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(Failure::Told(code)) => code.into(),
         Err(failure) => {
             output.failure(&failure);
             failure.exit_code().into()

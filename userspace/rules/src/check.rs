@@ -30,6 +30,14 @@ impl CheckReport {
         self.errors == 0
     }
 
+    /// Takes findings out that nobody wants to hear of.
+    pub fn leave_out(&mut self, unwanted: impl Fn(&Finding) -> bool) {
+        self.findings.retain(|finding| !unwanted(finding));
+        let errors = (self.findings.iter()).filter(|finding| finding.severity == Severity::Error);
+        self.errors = errors.count();
+        self.warnings = self.findings.len() - self.errors;
+    }
+
     /// What people read: the findings.
     #[must_use]
     pub fn findings_text(&self) -> String {

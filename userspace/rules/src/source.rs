@@ -32,6 +32,17 @@ impl Rules {
         }
     }
 
+    /// The documents of a text that stands in no file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(name: &str, text: &str) -> Result<Vec<Document>, Vec<Finding>> {
+        match seclang::parse_str(name, text) {
+            Ok(document) => Ok(vec![document]),
+            Err(problems) => Err(problems.iter().map(Finding::of_diagnostic).collect()),
+        }
+    }
+
     /// Everything that can be read of them, and everything that is wrong with the rest.
     #[must_use]
     pub fn read_partly(&self) -> (Vec<Document>, Vec<Finding>) {

@@ -5,6 +5,7 @@ mod check;
 mod drain;
 mod key;
 mod reload;
+mod rules;
 mod run;
 mod schema;
 mod status;
@@ -24,6 +25,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Drain(drain) => drain::drain(&drain, output),
         Command::Ban(ban) => ban::ban(ban, output),
         Command::Key(key) => key::key(key, output),
+        Command::Rules(command) => rules::rules(command, output),
         Command::Schema => schema::schema(output),
         Command::Version => version::version(output),
     }

@@ -7,7 +7,7 @@ mod listeners;
 mod routes;
 mod rule_sets;
 mod upstreams;
-mod waf;
+pub(crate) mod waf;
 
 pub(crate) use rule_sets::SharedRules;
 pub use upstreams::{ProbeKind, ProbePlan};

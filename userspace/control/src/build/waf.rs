@@ -72,7 +72,7 @@ fn collections(site: &mut Site<'_>, entry: &Entry<WafPolicy>) -> Arc<Collections
 }
 
 /// What stands before the rules: variables that their set-up takes as given.
-fn settings(policy: &WafPolicy) -> String {
+pub(crate) fn settings(policy: &WafPolicy) -> String {
     let mut variables = String::new();
     // Writing to a String cannot fail.
     if let Some(paranoia) = policy.paranoia {
@@ -92,7 +92,7 @@ fn settings(policy: &WafPolicy) -> String {
 }
 
 /// What stands behind the rules and has the last word.
-fn exclusions(policy: &WafPolicy) -> String {
+pub(crate) fn exclusions(policy: &WafPolicy) -> String {
     let mut text = String::new();
     if let Some(limit) = policy.body_limit {
         let _ = writeln!(text, "SecRequestBodyLimit {}", limit.0);
