@@ -89,11 +89,18 @@ pub fn check(rules: &Rules) -> CheckReport {
             findings.extend(lint::lint(&documents, Some(&rules)));
         }
         Err(errors) => {
-            findings.extend(
-                errors
-                    .iter()
-                    .map(|error| Finding::of_compile_error(error, sources(&documents))),
-            );
+            for error in &errors {
+                let finding = Finding::of_compile_error(error, sources(&documents));
+                // What the parser has told of a rule need not be told twice.
+                let known = findings.iter().any(|known| {
+                    (known.name, &known.file, known.line)
+                        == (finding.name, &finding.file, finding.line)
+                        && finding.name == "duplicate-id"
+                });
+                if !known {
+                    findings.push(finding);
+                }
+            }
             findings.extend(lint::lint(&documents, None));
         }
     }

@@ -6,6 +6,9 @@ use serde::Serialize;
 use std::fmt;
 use waf::{CompileError, Place};
 
+/// What to do where the message itself says what is expected.
+const ELSE: &str = "write what is expected there, or take the line out";
+
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -93,7 +96,7 @@ impl Finding {
             &diagnostic.file,
             diagnostic.excerpt(),
             diagnostic.message(),
-            diagnostic.remedy().unwrap_or_default(),
+            diagnostic.remedy().unwrap_or_else(|| ELSE.to_owned()),
         )
     }
 

@@ -26,7 +26,23 @@ pub(crate) struct Regex {
 /// A pattern that PCRE2 does not compile.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the pattern does not compile: {0}")]
-pub struct RegexError(pcre2::Error);
+pub struct RegexError(String);
+
+impl RegexError {
+    /// `prefix` bytes of what was compiled were put before the rule's own pattern.
+    fn new(error: &pcre2::Error, prefix: usize) -> RegexError {
+        let text = error.to_string();
+        let Some(offset) = error.offset() else {
+            return RegexError(text);
+        };
+        let reason = text.split_once(&format!("offset {offset}: "));
+        let reason = reason.map_or(text.as_str(), |(_, reason)| reason);
+        RegexError(format!(
+            "{reason} (at character {})",
+            offset.saturating_sub(prefix)
+        ))
+    }
+}
 
 /// A match that was given up: the pattern passed `SecPcreMatchLimit` or its stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,9 +61,11 @@ impl Regex {
     }
 
     fn build(source: &str, caseless: bool, match_limit: u64) -> Result<Regex, RegexError> {
-        let pattern = format!("(*LIMIT_MATCH={match_limit}){}", pattern::for_pcre(source));
+        let limit = format!("(*LIMIT_MATCH={match_limit})");
+        let pattern = format!("{limit}{}", pattern::for_pcre(source));
+        let told = |error| RegexError::new(&error, limit.len());
         Ok(Regex {
-            plain: compile(&pattern, caseless, false).map_err(RegexError)?,
+            plain: compile(&pattern, caseless, false).map_err(told)?,
             fast: OnceLock::new(),
             pattern,
             caseless,
