@@ -48,6 +48,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("httparse", &["http"]),
     ("hyperscan", &["waf"]),
     ("pcre2", &["waf"]),
+    ("maxminddb", &["waf"]),
     ("rustls", &["tls", "control"]),
     ("aws-lc-rs", &["tls", "auth"]),
     ("hyper", &["control"]),

@@ -2,12 +2,14 @@
 //!
 //! Values that are secrets are masked before they enter a record ([`Scrub`]).
 
+mod hide;
 mod native;
 mod scrub;
 
 use seclang::ast::{AuditLogParts, RuleId, Variable};
 use serde::Serialize;
 
+pub(crate) use hide::Hidden;
 pub use scrub::{MASK, Scrub};
 
 use crate::plan::{Place, Rule};

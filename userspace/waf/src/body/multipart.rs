@@ -87,6 +87,8 @@ struct Part<'a> {
     name: Option<Vec<u8>>,
     filename: Option<Vec<u8>>,
     data: &'a [u8],
+    /// Where the data begins in the body.
+    start: usize,
 }
 
 /// The boundary that a Content-Type field names.
@@ -162,6 +164,7 @@ fn read<'a>(body: &'a [u8], boundary: &[u8], flags: &mut Multipart) -> Outcome<V
                 match (&place, parts.last_mut()) {
                     (Where::Headers, _) => flags.invalid_part = true,
                     (Where::Data, Some(part)) => {
+                        part.start = data_start;
                         part.data = without_line_end(&body[data_start..at.max(data_start)]);
                     }
                     _ => {}
@@ -396,6 +399,7 @@ fn publish(
                 parsed.files.push(File {
                     field,
                     name,
+                    start: part.start,
                     size: part.data.len(),
                 });
             }

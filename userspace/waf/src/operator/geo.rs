@@ -33,19 +33,29 @@ impl Places {
             return Vec::new();
         };
         let text = |value: Option<&str>| value.map(str::to_owned);
-        let number = |value: Option<f64>| value.map(|value| value.to_string());
+        // With as many digits as in ModSecurity.
+        let number = |value: Option<f64>| value.map(|value| format!("{value:.6}"));
         let keys = [
             ("country_code", text(place.country.iso_code)),
             ("country_name", text(place.country.names.english)),
-            ("country_continent", text(place.continent.code)),
+            ("country_continent", text(place.continent.names.english)),
             (
                 "region",
-                text(place.subdivisions.first().and_then(|area| area.iso_code)),
+                text(
+                    place
+                        .subdivisions
+                        .first()
+                        .and_then(|area| area.names.english),
+                ),
             ),
             ("city", text(place.city.names.english)),
             ("postal_code", text(place.postal.code)),
             ("latitude", number(place.location.latitude)),
             ("longitude", number(place.location.longitude)),
+            (
+                "dma_code",
+                place.location.metro_code.map(|code| code.to_string()),
+            ),
         ];
         keys.into_iter()
             .filter_map(|(key, value)| Some((key, value?)))

@@ -167,6 +167,12 @@ impl<'a> Compiler<'a> {
             let resolved = self
                 .xpath(target, actions)
                 .and_then(|()| self.target(target));
+            if target.variable == Variable::FilesTmpnames {
+                self.notices.push(Notice {
+                    place: place_of(draft.document, target.span),
+                    text: "FILES_TMPNAMES is always empty: uploads are not stored; FILES_TMP_CONTENT holds what was sent".to_owned(),
+                });
+            }
             match resolved {
                 Ok(resolved) if target.usage == Use::Exclude => compiled.exclusions.push(resolved),
                 Ok(resolved) => compiled.targets.push(resolved),
@@ -278,18 +284,7 @@ pub(super) fn selector(written: &ast::Selector, match_limit: u64) -> Result<Sele
 }
 
 /// Whether a variable can ever have a value as the target of a rule. One that cannot is refused: its rules would never match.
-fn is_kept(variable: Variable) -> bool {
-    use Variable as V;
-    !matches!(
-        variable,
-        // What the front knows and the engine is not told.
-        V::PathInfo | V::RemoteUser | V::Duration | V::ModsecBuild
-            // Files are not stored.
-            | V::FilesTmpContent | V::FilesTmpnames
-            // Bodies of responses are not parsed.
-            | V::ResponseArgs | V::ResponseXml | V::ResBodyError | V::ResBodyErrorMsg | V::ResBodyProcessor
-            | V::ResBodyProcessorError | V::ResBodyProcessorErrorMsg
-            // A word of Coraza that nothing fills.
-            | V::Json
-    )
+const fn is_kept(variable: Variable) -> bool {
+    // A word of Coraza that nothing fills, there or here.
+    !matches!(variable, Variable::Json)
 }

@@ -29,9 +29,9 @@ impl Compiler<'_> {
                 ..
             } => return Ok(None),
             Action::InitCol { collection, key } => self.open(*collection, key),
-            Action::SetSid(key) => self.open(Collection::Session, key),
-            Action::SetUid(key) => self.open(Collection::User, key),
-            Action::SetRsc(key) => self.open(Collection::Resource, key),
+            Action::SetSid(key) => self.open_anew(Collection::Session, key),
+            Action::SetUid(key) => self.open_anew(Collection::User, key),
+            Action::SetRsc(key) => self.open_anew(Collection::Resource, key),
             Action::ExpireVar {
                 collection,
                 name,
@@ -52,6 +52,7 @@ impl Compiler<'_> {
                 amount: self.text(amount),
                 period: self.text(period),
             },
+            Action::Sanitise(what) => Effect::Hide(what.clone()),
             Action::Ctl(ctl) => return self.ctl(ctl),
             _ => return Ok(None),
         }))
@@ -61,6 +62,16 @@ impl Compiler<'_> {
         Effect::Open {
             collection,
             key: self.text(key),
+            anew: false,
+        }
+    }
+
+    /// Who a session, a user or a resource is can change while rules run.
+    fn open_anew(&mut self, collection: Collection, key: &ast::Template) -> Effect {
+        Effect::Open {
+            collection,
+            key: self.text(key),
+            anew: true,
         }
     }
 
@@ -89,7 +100,6 @@ impl Compiler<'_> {
     }
 
     fn ctl(&mut self, ctl: &Ctl) -> Result<Option<Effect>, Kind> {
-        let unsupported = |option: &str| Err(Kind::Unsupported(format!("ctl:{option}")));
         Ok(Some(match ctl {
             Ctl::RuleEngine(mode) => Effect::RuleEngine(*mode),
             Ctl::AuditEngine(mode) => Effect::AuditEngine(*mode),
@@ -109,9 +119,9 @@ impl Compiler<'_> {
                 // As many as there are actions, which the parser limits.
                 Effect::RemoveTarget(self.target_removals.len() as u32 - 1)
             }
-            Ctl::ResponseBodyProcessor(_) => return unsupported("responseBodyProcessor"),
-            Ctl::ForceResponseBodyVariable(_) => return unsupported("forceResponseBodyVariable"),
-            Ctl::AuditLogParts(change) => Effect::AuditLogParts(change.clone()),
+            Ctl::ResponseBodyProcessor(processor) => Effect::ResponseBodyProcessor(*processor),
+            Ctl::ForceResponseBodyVariable(on) => Effect::ForceResponseBodyVariable(*on),
+            Ctl::AuditLogParts(change) => Effect::AuditLogParts(*change),
             // There is no debug log.
             Ctl::DebugLogLevel(_) | Ctl::HashEngine(_) | Ctl::HashEnforcement(_) => {
                 return Ok(None);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use seclang::ast::{
-    AuditMode, BodyProcessor, Collection, EngineMode, PartsChange, Phase, RuleId, Severity,
-    Transformation, Variable,
+    AuditMode, BodyProcessor, Collection, EngineMode, PartsChange, Phase, RuleId, Sanitise,
+    Severity, Transformation, Variable,
 };
 
 use super::names::TxNames;
@@ -244,6 +244,8 @@ pub(crate) enum Effect {
     Open {
         collection: Collection,
         key: Text,
+        /// Also where it is open under another key.
+        anew: bool,
     },
     SetPersistent {
         collection: Collection,
@@ -262,6 +264,8 @@ pub(crate) enum Effect {
         amount: Text,
         period: Text,
     },
+    /// The audit record does not show it.
+    Hide(Sanitise),
     RuleEngine(EngineMode),
     AuditEngine(AuditMode),
     AuditLogParts(PartsChange),
@@ -271,6 +275,8 @@ pub(crate) enum Effect {
     ForceRequestBodyVariable(bool),
     ResponseBodyAccess(bool),
     ResponseBodyLimit(u64),
+    ResponseBodyProcessor(BodyProcessor),
+    ForceResponseBodyVariable(bool),
     /// Rules, by their index, that do not run from here on.
     RemoveRules(Vec<u32>),
     /// An index into [`super::RuleSet::target_removals`].

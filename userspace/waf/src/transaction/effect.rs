@@ -19,8 +19,12 @@ impl Transaction {
                     let value = self.stored(plan, value);
                     self.state.env.push(Pair { key, value });
                 }
-                Effect::Open { collection, key } => {
-                    self.open_collection(plan, *collection, key);
+                Effect::Open {
+                    collection,
+                    key,
+                    anew,
+                } => {
+                    self.open_collection(plan, *collection, key, *anew);
                 }
                 Effect::SetPersistent {
                     collection,
@@ -38,6 +42,7 @@ impl Transaction {
                     amount,
                     period,
                 } => self.deprecate_persistent(plan, *collection, name, [amount, period]),
+                Effect::Hide(what) => self.hide(what),
                 Effect::RuleEngine(mode) => {
                     // The route's mode is a ceiling.
                     self.state.engine = match (self.mode, mode) {
@@ -67,6 +72,10 @@ impl Transaction {
                 Effect::ResponseBodyLimit(bytes) => {
                     self.response.limit = usize::try_from(*bytes).unwrap_or(usize::MAX);
                 }
+                Effect::ResponseBodyProcessor(processor) => {
+                    self.response.processor = Some(*processor);
+                }
+                Effect::ForceResponseBodyVariable(on) => self.response.force_variable = *on,
                 Effect::RemoveRules(rules) => self.remove_rules(plan, rules),
                 Effect::RemoveTarget(removal) => {
                     if !self.state.removed_targets.contains(removal) {

@@ -269,6 +269,10 @@ impl Transaction {
             (None, Bytes::Stored(span)) => span,
             (Some(stage), _) => self.state.store.push(stage),
             (None, Bytes::RequestBody) => self.state.store.push(&self.request.body),
+            (None, Bytes::RequestBodyPart(start, length)) => {
+                let part = self.request.body_part(start, length);
+                self.state.store.push(part)
+            }
             (None, Bytes::ResponseBody) => self.state.store.push(&self.response.body),
         };
         if self.state.store.is_full() {

@@ -8,17 +8,19 @@ mod effect;
 mod evaluate;
 mod fill;
 mod gated;
+mod hide;
 mod observe;
 mod persistent;
 mod record;
 mod request;
 mod response;
+mod scalars;
 mod state;
 mod variables;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use seclang::ast::{AuditMode, BodyProcessor, EngineMode, LimitAction, Phase, RuleId};
 
@@ -182,6 +184,11 @@ impl Transaction {
         self.response.limit = settings.response_body_limit;
     }
 
+    /// Says how long the transaction has been under way, for `DURATION`: the engine reads no clock.
+    pub fn elapsed(&mut self, elapsed: Duration) {
+        self.state.elapsed = elapsed;
+    }
+
     /// The rule set that this transaction runs.
     #[must_use]
     pub fn rules(&self) -> &Arc<RuleSet> {
@@ -293,6 +300,9 @@ impl Transaction {
     pub fn process_response_body(&mut self, scratch: &mut Scratch) -> Intervention {
         if !self.response.access {
             return self.state.intervention.clone();
+        }
+        if self.is_inspecting() && self.response.processor.is_some() && !self.response.body_given {
+            self.parse_response_body();
         }
         self.response.body_given = true;
         self.run(Phase::ResponseBody, scratch)

@@ -64,13 +64,23 @@ impl Transaction {
         self.state.open.get(place(collection)?).copied().flatten()
     }
 
-    /// Opens a collection under a key. One that is open stays as it is, and an empty key opens nothing.
-    pub(super) fn open_collection(&mut self, plan: &RuleSet, collection: Collection, key: &Text) {
-        let (Some(at), None) = (place(collection), self.open(collection)) else {
+    /// Opens a collection under a key. One that is open stays as it is, unless it is to be opened `anew`; an empty key opens nothing.
+    pub(super) fn open_collection(
+        &mut self,
+        plan: &RuleSet,
+        collection: Collection,
+        key: &Text,
+        anew: bool,
+    ) {
+        let Some(at) = place(collection) else { return };
+        let before = self.open(collection);
+        if before.is_some() && !anew {
             return;
-        };
+        }
         let key = self.stored(plan, key);
-        if key.is_empty() {
+        let store = &self.state.store;
+        let is_same = before.is_some_and(|before| store.get(before.key) == store.get(key));
+        if key.is_empty() || is_same {
             return;
         }
         // As in ModSecurity 2 those of an application are its own, and an address is the same for all.

@@ -29,7 +29,7 @@ impl Transaction {
         let moment = Moment::since_epoch(self.state.since_epoch());
         let (body_part, body) = self.audit_body();
         let protocol = printable(store.get(self.request.protocol));
-        AuditRecord {
+        let mut record = AuditRecord {
             transaction: AuditTransaction {
                 client_ip: self
                     .state
@@ -81,7 +81,11 @@ impl Transaction {
             body_part,
             files: self.audit_files(),
             native_time: moment.to_common_log(),
+        };
+        if !self.state.hidden.is_empty() {
+            self.hide_in(&mut record);
         }
+        record
     }
 
     /// The request body, as the part that asks for it has it. Of a multipart body both show the fields, as a form, without files.

@@ -1,7 +1,10 @@
 //! The response: status, header, type of the body.
 
+use seclang::ast::BodyProcessor;
+
 use super::Transaction;
-use super::state::Pair;
+use super::state::{Pair, Source};
+use crate::body;
 use crate::store::Span;
 
 impl Transaction {
@@ -30,8 +33,47 @@ impl Transaction {
         field.map(|field| field.value)
     }
 
-    /// Whether `SecResponseBodyMimeType` names the type. Parameters do not count, nor does case.
+    /// Hands the body to the processor that `ctl:responseBodyProcessor` chose. What was parsed before an error stays.
+    pub(super) fn parse_response_body(&mut self) {
+        let settings = &self.rules.settings;
+        let (parsed, store) = (&mut self.response.parsed, &mut self.state.store);
+        let body = &self.response.body;
+        match self.response.processor {
+            Some(BodyProcessor::Json) => body::json(
+                body,
+                settings.json_depth_limit,
+                settings.arguments_limit,
+                parsed,
+                store,
+            ),
+            Some(BodyProcessor::Urlencoded) => body::urlencoded(
+                body,
+                settings.argument_separator,
+                settings.arguments_limit,
+                parsed,
+                store,
+                Source::Form,
+            ),
+            Some(BodyProcessor::Xml) => {
+                let limits = body::XmlLimits {
+                    attributes: settings.arguments_limit,
+                    paths: &self.rules.xpaths,
+                    visits: self.rules.options.work_limit_bytes,
+                };
+                self.state.work += body::xml(body, limits, parsed, store);
+            }
+            Some(BodyProcessor::Multipart) => {
+                parsed.error = Some("responses are not parsed as MULTIPART".to_owned());
+            }
+            Some(BodyProcessor::Raw) | None => {}
+        }
+    }
+
+    /// Whether `SecResponseBodyMimeType` names the type, or a rule forced it. Parameters do not count, nor does case.
     pub(super) fn inspects_response_type(&self, content_type: Option<&[u8]>) -> bool {
+        if self.response.force_variable {
+            return true;
+        }
         let name = content_type
             .unwrap_or_default()
             .split(|&byte| byte == b';')

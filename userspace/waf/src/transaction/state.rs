@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use seclang::ast::{AuditLogParts, AuditMode, BodyProcessor, EngineMode, Severity, Variable};
 
+use super::hide::Hide;
 use super::persistent::OpenCollections;
 use super::{EngineError, Intervention};
 use crate::audit::RuleMatch;
@@ -40,6 +41,8 @@ pub(crate) struct Argument {
 pub(crate) struct File {
     pub(crate) field: Span,
     pub(crate) name: Span,
+    /// Where its content begins in the body.
+    pub(crate) start: usize,
     pub(crate) size: usize,
 }
 
@@ -94,6 +97,11 @@ pub(crate) struct Response {
     pub(crate) body: Vec<u8>,
     pub(crate) body_length: usize,
     pub(crate) body_given: bool,
+    /// `ctl:responseBodyProcessor`
+    pub(crate) processor: Option<BodyProcessor>,
+    /// `ctl:forceResponseBodyVariable`: bodies of any type are inspected.
+    pub(crate) force_variable: bool,
+    pub(crate) parsed: Parsed,
     pub(crate) outbound_error: bool,
 }
 
@@ -102,6 +110,8 @@ pub(crate) struct Response {
 pub(crate) enum Bytes {
     Stored(Span),
     RequestBody,
+    /// A part of it: where it begins and how long it is.
+    RequestBodyPart(u32, u32),
     ResponseBody,
 }
 
@@ -199,9 +209,13 @@ pub(crate) struct State {
     pub(crate) client: Option<SocketAddr>,
     pub(crate) server: Option<SocketAddr>,
     pub(crate) time: SystemTime,
+    /// What the caller said last of how long it has taken.
+    pub(crate) elapsed: Duration,
     pub(crate) unique_id: Span,
     pub(crate) tx: TxVariables,
     pub(crate) env: Vec<Pair>,
+    /// What the audit record does not show.
+    pub(crate) hidden: Vec<Hide>,
     /// What `@geoLookup` found last.
     pub(crate) geo: Vec<Pair>,
     /// What `@restpath` took from paths.
@@ -241,9 +255,11 @@ impl Default for State {
             client: None,
             server: None,
             time: SystemTime::UNIX_EPOCH,
+            elapsed: Duration::ZERO,
             unique_id: Span::default(),
             tx: TxVariables::default(),
             env: Vec::new(),
+            hidden: Vec::new(),
             geo: Vec::new(),
             path_arguments: Vec::new(),
             open: OpenCollections::default(),
@@ -274,6 +290,12 @@ fn clear_body(body: &mut Vec<u8>) {
 }
 
 impl Request {
+    /// A part of the body.
+    pub(crate) fn body_part(&self, start: u32, length: u32) -> &[u8] {
+        let (start, length) = (start as usize, length as usize);
+        self.body.get(start..start + length).unwrap_or_default()
+    }
+
     pub(crate) fn clear(&mut self) {
         let mut kept = std::mem::take(self);
         clear_body(&mut kept.body);
@@ -321,7 +343,7 @@ impl State {
         self.matches = kept.matches;
     }
 
-    /// The bytes since `time`, for `DURATION`: no clock is read, so the engine's own share is not in it.
+    /// When the transaction began.
     pub(crate) fn since_epoch(&self) -> Duration {
         self.time
             .duration_since(SystemTime::UNIX_EPOCH)

@@ -1,9 +1,8 @@
 //! Variables: which values a target of a rule means at this moment.
 
-use seclang::ast::{Collection, Severity, Variable};
+use seclang::ast::Variable;
 
 use super::Transaction;
-use super::clock::Moment;
 use super::state::{Bytes, Matched, Pair, Source, Value};
 use crate::plan::{Condition, RuleSet, Target};
 use crate::store::Span;
@@ -78,6 +77,7 @@ impl Transaction {
         match bytes {
             Bytes::Stored(span) => self.state.store.get(span),
             Bytes::RequestBody => &self.request.body,
+            Bytes::RequestBodyPart(start, length) => self.request.body_part(start, length),
             Bytes::ResponseBody => &self.response.body,
         }
     }
@@ -110,21 +110,18 @@ impl Transaction {
             V::ArgsPost | V::ArgsPostNames => {
                 self.push_arguments(Some(Source::Form), variable, &mut push);
             }
-            V::Files | V::MultipartFilename => {
-                self.request
-                    .parsed
-                    .files
-                    .iter()
-                    .for_each(|file| push(file.field, file.name));
+            V::Files
+            | V::MultipartFilename
+            | V::FilesNames
+            | V::MultipartName
+            | V::FilesSizes
+            | V::FilesTmpContent => self.file_values(variable, &selects, out),
+            // No file is stored.
+            V::FilesTmpnames => {}
+            V::ResponseArgs => {
+                let arguments = self.response.parsed.args.iter();
+                arguments.for_each(|argument| push(argument.key, argument.value));
             }
-            V::FilesNames | V::MultipartName => {
-                self.request
-                    .parsed
-                    .files
-                    .iter()
-                    .for_each(|file| push(file.field, file.field));
-            }
-            V::FilesSizes => self.file_sizes(&selects, out),
             V::MatchedVars => self
                 .state
                 .matched
@@ -136,25 +133,12 @@ impl Transaction {
             V::Global | V::Ip | V::Resource | V::Session | V::User => {
                 self.persistent_values(plan, variable, &selects, out);
             }
-            V::ResponseXml => {}
             _ if let Some(pairs) = self.pairs(variable) => {
                 pairs.iter().for_each(|pair| push(pair.key, pair.value));
             }
-            V::RequestHeadersNames => self
-                .request
-                .headers
-                .iter()
-                .for_each(|pair| push(pair.key, pair.key)),
-            V::RequestCookiesNames => self
-                .request
-                .cookies
-                .iter()
-                .for_each(|pair| push(pair.key, pair.key)),
-            V::ResponseHeadersNames => self
-                .response
-                .headers
-                .iter()
-                .for_each(|pair| push(pair.key, pair.key)),
+            _ if let Some(pairs) = self.named_pairs(variable) => {
+                pairs.iter().for_each(|pair| push(pair.key, pair.key));
+            }
             scalar => {
                 if let Some(bytes) = self.scalar(scalar) {
                     out.push(Value {
@@ -176,9 +160,20 @@ impl Transaction {
             V::ResponseHeaders => &self.response.headers,
             V::MultipartPartHeaders => &self.request.parsed.part_headers,
             V::Xml | V::RequestXml => &self.request.parsed.xml,
+            V::ResponseXml => &self.response.parsed.xml,
             V::Env => &self.state.env,
             V::Geo => &self.state.geo,
             V::ArgsPath => &self.state.path_arguments,
+            _ => return None,
+        })
+    }
+
+    /// The collections whose names are values.
+    fn named_pairs(&self, variable: Variable) -> Option<&[Pair]> {
+        Some(match variable {
+            Variable::RequestHeadersNames => &self.request.headers,
+            Variable::RequestCookiesNames => &self.request.cookies,
+            Variable::ResponseHeadersNames => &self.response.headers,
             _ => return None,
         })
     }
@@ -237,19 +232,34 @@ impl Transaction {
         }
     }
 
-    fn file_sizes(&mut self, selects: &dyn Fn(&[u8]) -> bool, out: &mut Vec<Value>) {
+    /// What there is of uploaded files, by their fields.
+    fn file_values(
+        &mut self,
+        variable: Variable,
+        selects: &dyn Fn(&[u8]) -> bool,
+        out: &mut Vec<Value>,
+    ) {
+        use Variable as V;
+        let store = &mut self.state.store;
         for file in &self.request.parsed.files {
-            if selects(self.state.store.get(file.field)) {
-                let size = self
-                    .state
-                    .store
-                    .number(i64::try_from(file.size).unwrap_or(i64::MAX));
-                out.push(Value {
-                    variable: Variable::FilesSizes,
-                    key: file.field,
-                    bytes: Bytes::Stored(size),
-                });
+            if !selects(store.get(file.field)) {
+                continue;
             }
+            let bytes = match variable {
+                V::FilesNames | V::MultipartName => Bytes::Stored(file.field),
+                V::FilesSizes => {
+                    let size = i64::try_from(file.size).unwrap_or(i64::MAX);
+                    Bytes::Stored(store.number(size))
+                }
+                // Bodies are shorter than 4 GiB.
+                V::FilesTmpContent => Bytes::RequestBodyPart(file.start as u32, file.size as u32),
+                _ => Bytes::Stored(file.name),
+            };
+            out.push(Value {
+                variable,
+                key: file.field,
+                bytes,
+            });
         }
     }
 
@@ -276,160 +286,6 @@ impl Transaction {
             out.push(b':');
             out.extend_from_slice(key);
         })
-    }
-
-    /// The value of a variable without keys; `None` where it does not exist now.
-    fn scalar(&mut self, variable: Variable) -> Option<Bytes> {
-        use Variable as V;
-        let request = &self.request;
-        let stored = match variable {
-            V::RequestBody => {
-                return self.request.has_body_variable.then_some(Bytes::RequestBody);
-            }
-            V::ResponseBody => return self.response.body_given.then_some(Bytes::ResponseBody),
-            V::RequestLine => request.line,
-            V::RequestMethod => request.method,
-            V::RequestProtocol => request.protocol,
-            V::RequestUri => request.uri,
-            V::RequestUriRaw => request.target,
-            V::RequestFilename => request.filename,
-            V::RequestBasename => request.basename,
-            // Empty where there is none, as in ModSecurity 3 and Coraza.
-            V::QueryString => request.query.unwrap_or_default(),
-            V::ServerName => request.server_name?,
-            V::ResponseProtocol => self.response.protocol,
-            V::ResponseContentType => self.response_field("content-type")?,
-            V::UniqueId => self.state.unique_id,
-            V::Sessionid => self.open_key(Collection::Session)?,
-            V::Userid => self.open_key(Collection::User)?,
-            V::MatchedVar => self.state.matched_var?.value,
-            V::MatchedVarName => {
-                let matched = self.state.matched_var?;
-                self.name_of(matched)
-            }
-            V::MscPcreLimitsExceeded if !self.state.limits_exceeded => return None,
-            V::AuthType => {
-                let field = self.request_field("authorization")?;
-                let text = self.state.store.get(field);
-                field.slice(0, memchr::memchr(b' ', text).unwrap_or(text.len()))
-            }
-            V::FullRequest => self.full_request(),
-            V::ReqbodyErrorMsg | V::ReqbodyProcessorErrorMsg => {
-                let message = request.parsed.error.clone().unwrap_or_default();
-                self.state.store.push(message.as_bytes())
-            }
-            V::ReqbodyProcessor => {
-                let name = request
-                    .processor
-                    .map_or("", seclang::ast::BodyProcessor::name);
-                self.state.store.push(name.as_bytes())
-            }
-            V::RemoteAddr | V::RemoteHost => self.text(self.state.client.map(|client| client.ip())),
-            V::ServerAddr => self.text(self.state.server.map(|server| server.ip())),
-            V::StatusLine => self.text(Some(self.response.status)),
-            V::Webappid => self.text(Some(self.rules.settings.web_app_id.clone())),
-            V::Time => {
-                let now = Moment::since_epoch(self.state.since_epoch());
-                self.text(Some(format!(
-                    "{:02}:{:02}:{:02}",
-                    now.hour, now.minute, now.second
-                )))
-            }
-            number => {
-                let number = self.number(number)?;
-                self.state.store.number(number)
-            }
-        };
-        Some(Bytes::Stored(stored))
-    }
-
-    fn text(&mut self, text: Option<impl std::fmt::Display>) -> Span {
-        self.state.store.write(|out| {
-            if let Some(text) = text {
-                // Writing to a Vec cannot fail.
-                let _ = std::io::Write::write_fmt(out, format_args!("{text}"));
-            }
-        })
-    }
-
-    /// The value of a variable that is a number.
-    fn number(&self, variable: Variable) -> Option<i64> {
-        use Variable as V;
-        let size = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
-        let parsed = &self.request.parsed;
-        let multipart = &parsed.multipart;
-        let now = || Moment::since_epoch(self.state.since_epoch());
-        Some(match variable {
-            V::ArgsCombinedSize => size(
-                parsed
-                    .args
-                    .iter()
-                    .map(|argument| argument.key.len() + argument.value.len())
-                    .sum(),
-            ),
-            V::FilesCombinedSize => size(parsed.files.iter().map(|file| file.size).sum()),
-            V::RequestBodyLength => size(self.request.body_length),
-            V::ResponseContentLength => size(self.response.body_length),
-            V::FullRequestLength => size(self.full_request_length()),
-            V::ReqbodyError | V::ReqbodyProcessorError => i64::from(parsed.error.is_some()),
-            V::InboundDataError => i64::from(self.request.inbound_error),
-            V::OutboundDataError => i64::from(self.response.outbound_error),
-            V::UrlencodedError => i64::from(parsed.urlencoded_error),
-            V::ResponseStatus | V::Status => i64::from(self.response.status),
-            V::RemotePort => i64::from(self.state.client?.port()),
-            V::ServerPort => i64::from(self.state.server?.port()),
-            V::HighestSeverity => {
-                i64::from(self.state.highest_severity.map_or(255, Severity::number))
-            }
-            V::MscPcreLimitsExceeded | V::MscPcreError => i64::from(self.state.limits_exceeded),
-            V::MultipartStrictError => i64::from(multipart.is_strict_error()),
-            V::MultipartUnmatchedBoundary => i64::from(multipart.unmatched_boundary),
-            V::MultipartBoundaryQuoted => i64::from(multipart.boundary_quoted),
-            V::MultipartBoundaryWhitespace => i64::from(multipart.boundary_whitespace),
-            V::MultipartCrlfLfLines => i64::from(multipart.crlf_lines && multipart.lf_line),
-            V::MultipartDataAfter => i64::from(multipart.data_after),
-            V::MultipartDataBefore => i64::from(multipart.data_before),
-            V::MultipartFileLimitExceeded => i64::from(multipart.file_limit_exceeded),
-            V::MultipartHeaderFolding => i64::from(multipart.header_folding),
-            V::MultipartInvalidHeaderFolding => i64::from(multipart.invalid_header_folding),
-            V::MultipartInvalidPart => i64::from(multipart.invalid_part),
-            V::MultipartInvalidQuoting => i64::from(multipart.invalid_quoting),
-            V::MultipartLfLine => i64::from(multipart.lf_line),
-            V::MultipartMissingSemicolon => i64::from(multipart.missing_semicolon),
-            V::TimeEpoch => i64::try_from(self.state.since_epoch().as_secs()).unwrap_or(i64::MAX),
-            V::TimeYear => now().year,
-            V::TimeMon => now().month - 1,
-            V::TimeDay => now().day,
-            V::TimeWday => now().weekday,
-            V::TimeHour => now().hour,
-            V::TimeMin => now().minute,
-            V::TimeSec => now().second,
-            _ => return None,
-        })
-    }
-
-    fn full_request_length(&self) -> usize {
-        let fields: usize = self
-            .request
-            .headers
-            .iter()
-            .map(|field| field.key.len() + field.value.len() + 4)
-            .sum();
-        self.request.line.len() + 4 + fields + self.request.body.len()
-    }
-
-    fn full_request(&mut self) -> Span {
-        let store = &self.state.store;
-        let mut text = store.get(self.request.line).to_vec();
-        text.extend_from_slice(b"\r\n");
-        for field in &self.request.headers {
-            for part in [store.get(field.key), b": ", store.get(field.value), b"\r\n"] {
-                text.extend_from_slice(part);
-            }
-        }
-        text.extend_from_slice(b"\r\n");
-        text.extend_from_slice(&self.request.body);
-        self.state.store.push(&text)
     }
 
     /// The first value of a variable whose key `selects` wants, for macros.
