@@ -1,46 +1,165 @@
 //! What was found out about values before: the same User-Agent, Cookie or Accept is not inspected twice.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 
-/// A bounded map from exact bytes to verdicts. The value itself is compared, never a hash alone; the hash is keyed at random, so a
-/// client cannot make entries collide.
-///
-/// Two generations of at most half the limit each: when the young one is full it becomes the old one, and what is asked for again
-/// comes back from there. So what is used stays, and forgetting costs nothing.
-#[derive(Debug, Default)]
-pub(crate) struct VerdictCache {
-    young: HashMap<Box<[u8]>, Box<[u32]>>,
-    old: HashMap<Box<[u8]>, Box<[u32]>>,
-    young_bytes: usize,
-}
+/// Bytes of values that one half of a [`VerdictCache`] keeps at most.
+const HALF_BYTES: usize = 3 << 20;
 
-/// Bytes of keys and verdicts that one worker keeps at most. At half of it the older half is forgotten.
-const LIMIT_BYTES: usize = 8 << 20;
+/// Entries that one half has room for: a power of two. Three quarters of them are used.
+const HALF_PLACES: usize = 1 << 14;
 
-/// What an entry costs besides its bytes.
-const ENTRY_BYTES: usize = 64;
+/// Rules that the verdicts of one half name at most.
+const HALF_RULES: usize = 1 << 17;
 
 /// Bytes of a value that is worth remembering. Longer ones are inspected each time.
 pub(crate) const VALUE_LIMIT_BYTES: usize = 4096;
 
-impl VerdictCache {
-    /// The verdict on a key.
-    pub(crate) fn get(&mut self, key: &[u8]) -> Option<&[u32]> {
-        if !self.young.contains_key(key) {
-            let (key, verdict) = self.old.remove_entry(key)?;
-            self.insert(key, verdict);
+/// A bounded map from exact bytes to verdicts. The value itself is compared, never a hash alone; the hash is keyed at random, so a
+/// client cannot make entries collide.
+///
+/// Two halves: when the young one is full it becomes the old one, and what is asked for again comes back from there. So what is
+/// used stays, and forgetting costs nothing. Once the halves have their size nothing is allocated.
+#[derive(Debug, Default)]
+pub(crate) struct VerdictCache {
+    young: Half,
+    old: Half,
+    hasher: foldhash::quality::RandomState,
+    verdict: Vec<u32>,
+}
+
+/// Where an entry lies. Places of earlier rounds are free.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    round: u32,
+    /// The upper half of the hash; the lower half says where to look.
+    check: u32,
+    tag: u64,
+    start: u32,
+    length: u32,
+    rules: u32,
+    count: u32,
+}
+
+#[derive(Debug, Default)]
+struct Half {
+    places: Vec<Place>,
+    round: u32,
+    used: usize,
+    bytes: Vec<u8>,
+    rules: Vec<u32>,
+}
+
+impl Half {
+    /// The place of a key, or the free one where it would stand.
+    fn find(&self, hash: u64, tag: u64, value: &[u8]) -> Result<&Place, usize> {
+        let mask = self.places.len().wrapping_sub(1);
+        let mut at = hash as usize & mask;
+        loop {
+            let Some(place) = self.places.get(at) else {
+                return Err(at);
+            };
+            if place.round != self.round {
+                return Err(at);
+            }
+            if place.check == (hash >> 32) as u32 && place.tag == tag {
+                let (start, length) = (place.start as usize, place.length as usize);
+                if self.bytes.get(start..start + length) == Some(value) {
+                    return Ok(place);
+                }
+            }
+            at = (at + 1) & mask;
         }
-        self.young.get(key).map(|verdict| &verdict[..])
     }
 
-    pub(crate) fn insert(&mut self, key: Box<[u8]>, verdict: Box<[u32]>) {
-        let bytes = key.len() + verdict.len() * size_of::<u32>() + ENTRY_BYTES;
-        if self.young_bytes + bytes > LIMIT_BYTES / 2 {
-            self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
+    fn verdict(&self, place: &Place) -> &[u32] {
+        let (start, count) = (place.rules as usize, place.count as usize);
+        self.rules.get(start..start + count).unwrap_or_default()
+    }
+
+    fn has_room(&self, value: &[u8], verdict: &[u32]) -> bool {
+        self.used < HALF_PLACES / 4 * 3
+            && self.bytes.len() + value.len() <= HALF_BYTES
+            && self.rules.len() + verdict.len() <= HALF_RULES
+    }
+
+    /// The key is not in it, and there is room.
+    fn insert(&mut self, hash: u64, tag: u64, value: &[u8], verdict: &[u32]) {
+        if self.places.is_empty() {
+            self.places.resize(HALF_PLACES, Place::default());
+            self.round = 1;
         }
-        self.young_bytes += bytes;
-        self.young.insert(key, verdict);
+        let Err(at) = self.find(hash, tag, value) else {
+            return;
+        };
+        if let Some(place) = self.places.get_mut(at) {
+            // All of these are below the limits of a half.
+            *place = Place {
+                round: self.round,
+                check: (hash >> 32) as u32,
+                tag,
+                start: self.bytes.len() as u32,
+                length: value.len() as u32,
+                rules: self.rules.len() as u32,
+                count: verdict.len() as u32,
+            };
+            self.used += 1;
+            self.bytes.extend_from_slice(value);
+            self.rules.extend_from_slice(verdict);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.used = 0;
+        self.bytes.clear();
+        self.rules.clear();
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            // Once in four billion times: places of the first round would look like new ones.
+            self.places.fill(Place::default());
+            self.round = 1;
+        }
+    }
+}
+
+impl VerdictCache {
+    /// The verdict on a value; `tag` says by whom.
+    pub(crate) fn get(&mut self, tag: u64, value: &[u8]) -> Option<&[u32]> {
+        let hash = self.hash(tag, value);
+        // Looked for twice where it is found, since the borrow checker does not see that the first borrow ended.
+        if self.young.find(hash, tag, value).is_err() {
+            let place = self.old.find(hash, tag, value).ok()?;
+            self.verdict.clear();
+            self.verdict.extend_from_slice(self.old.verdict(place));
+            let verdict = std::mem::take(&mut self.verdict);
+            self.add(hash, tag, value, &verdict);
+            self.verdict = verdict;
+            return Some(&self.verdict);
+        }
+        let place = self.young.find(hash, tag, value).ok()?;
+        Some(self.young.verdict(place))
+    }
+
+    pub(crate) fn insert(&mut self, tag: u64, value: &[u8], verdict: &[u32]) {
+        let hash = self.hash(tag, value);
+        self.add(hash, tag, value, verdict);
+    }
+
+    fn add(&mut self, hash: u64, tag: u64, value: &[u8], verdict: &[u32]) {
+        if !self.young.has_room(value, verdict) {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+        self.young.insert(hash, tag, value, verdict);
+    }
+
+    fn hash(&self, tag: u64, value: &[u8]) -> u64 {
+        self.hasher.hash_one((tag, value))
+    }
+
+    /// Forgets everything and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
     }
 }
 
@@ -51,13 +170,24 @@ mod tests {
     #[test]
     fn what_is_used_stays_and_the_rest_is_forgotten() {
         let mut cache = VerdictCache::default();
-        let key = |number: usize| number.to_be_bytes().repeat(64).into_boxed_slice();
-        cache.insert(key(0), Box::new([7]));
+        let key = |number: usize| number.to_be_bytes().repeat(64);
+        cache.insert(1, &key(0), &[7]);
         for number in 1..40_000 {
-            cache.insert(key(number), Box::new([]));
-            assert_eq!(cache.get(&key(0)), Some(&[7][..]));
+            cache.insert(1, &key(number), &[]);
+            assert_eq!(cache.get(1, &key(0)), Some(&[7][..]));
         }
-        assert_eq!(cache.get(&key(1)), None);
-        assert!(cache.young.len() + cache.old.len() < 2 * (LIMIT_BYTES / 512));
+        assert_eq!(cache.get(1, &key(1)), None);
+        assert_eq!(cache.get(2, &key(0)), None);
+        assert!(cache.young.used + cache.old.used < 2 * HALF_PLACES);
+        cache.clear();
+        assert_eq!(cache.get(1, &key(0)), None);
+    }
+
+    #[test]
+    fn an_empty_cache_has_nothing() {
+        let mut cache = VerdictCache::default();
+        assert_eq!(cache.get(0, b""), None);
+        cache.insert(0, b"", &[1, 2]);
+        assert_eq!(cache.get(0, b""), Some(&[1, 2][..]));
     }
 }

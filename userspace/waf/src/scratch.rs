@@ -1,8 +1,6 @@
 //! Memory of a worker that its transactions share in turn.
 
-use crate::cache::VerdictCache;
-use crate::plan::{Bits, Scratches};
-use crate::transaction::{Stage, Value};
+use crate::transaction::{GateWork, Value};
 
 /// Buffers of one worker, and what it remembers of values: keep one a thread and give it to every call. It serves any number of rule
 /// sets. What it remembers are verdicts of rules on bytes, nothing of a transaction.
@@ -24,26 +22,6 @@ pub(crate) struct Work {
     pub(crate) argument: Vec<u8>,
 }
 
-/// Buffers of the gates.
-#[derive(Debug, Default)]
-pub(crate) struct GateWork {
-    pub(crate) cache: VerdictCache,
-    pub(crate) scratches: Scratches,
-    /// Groups that are decided in this phase.
-    pub(crate) decided: Bits,
-    /// Rules that a value matches, and the value; by rule.
-    pub(crate) hits: Vec<(u32, Value)>,
-    pub(crate) hit_rules: Bits,
-    /// The key of a value in the cache.
-    pub(crate) key: Vec<u8>,
-    /// Rules that the value at hand matches.
-    pub(crate) verdict: Vec<u32>,
-    pub(crate) candidates: Vec<u32>,
-    pub(crate) stages: Vec<Stage>,
-    pub(crate) current: Vec<u8>,
-    pub(crate) next: Vec<u8>,
-}
-
 impl Scratch {
     /// Empty buffers, which grow with use.
     #[must_use]
@@ -53,15 +31,6 @@ impl Scratch {
 
     /// Forgets all verdicts on values; the buffers stay.
     pub fn forget(&mut self) {
-        self.gate.cache = VerdictCache::default();
-    }
-}
-
-impl GateWork {
-    /// Forgets what was decided in the last phase.
-    pub(crate) fn begin_phase(&mut self) {
-        self.decided.clear();
-        self.hits.clear();
-        self.hit_rules.clear();
+        self.gate.cache.clear();
     }
 }

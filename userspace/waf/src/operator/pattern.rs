@@ -15,10 +15,14 @@ pub(super) fn for_pcre(source: &str) -> String {
     })
 }
 
-/// For Hyperscan, which knows `$` as PCRE does by default (also before a final line feed): a superset of what the rule means, as the
-/// prefilter may be.
+/// For Hyperscan, which scans many values as lines of one text: anchors are those of lines there. A superset of what the rule means,
+/// as the prefilter may be.
 pub(crate) fn for_hyperscan(source: &str) -> String {
-    rewrite(source, Piece::write)
+    rewrite(source, |piece, out| match piece {
+        Piece::Escape('A') => out.push('^'),
+        Piece::Escape('z' | 'Z') => out.push('$'),
+        piece => piece.write(out),
+    })
 }
 
 /// For `regex-syntax`, or `None` where its syntax reads a construct otherwise than PCRE does and the difference could lose a match.

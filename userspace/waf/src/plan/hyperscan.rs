@@ -14,6 +14,10 @@ use super::error::CompileOptions;
 use crate::operator;
 use crate::transform;
 
+/// What stands between values that are scanned as one. Anchors are those of lines, so each value begins and ends at one; that values
+/// hold it too, or that a match reaches over several of them, only makes for more to be tested.
+pub(crate) const SEPARATOR: u8 = b'\n';
+
 /// Something to look for, and what it is reported as.
 pub(super) struct Expression {
     pattern: Pattern,
@@ -22,7 +26,14 @@ pub(super) struct Expression {
 impl Expression {
     /// A regular expression of a rule.
     pub(super) fn of_pattern(source: &str, id: u32) -> Option<Expression> {
+        let shortened = super::pattern::without_tail(source);
+        let source = shortened.as_deref().unwrap_or(source);
         Self::new(operator::for_hyperscan(source), PatternFlags::empty(), id)
+    }
+
+    /// A regular expression that is written for the library already.
+    pub(super) fn of_written(pattern: String, id: u32) -> Option<Expression> {
+        Self::new(pattern, PatternFlags::empty(), id)
     }
 
     /// A literal.
@@ -43,7 +54,7 @@ impl Expression {
     fn new(expression: String, flags: PatternFlags, id: u32) -> Option<Expression> {
         let mut pattern = Pattern::with_flags(
             expression,
-            flags | PatternFlags::DOTALL | PatternFlags::SINGLEMATCH,
+            flags | PatternFlags::DOTALL | PatternFlags::MULTILINE,
         )
         .ok()?;
         pattern.id = Some(id as usize);
@@ -124,17 +135,17 @@ impl Database {
         self.database.size().unwrap_or(0)
     }
 
-    /// Calls `found` with the id of each expression that occurs in `value`.
+    /// Calls `found` with the id of each expression that occurs in `text`, and where an occurrence ends: at least once for each end.
     pub(crate) fn scan(
         &self,
-        value: &[u8],
+        text: &[u8],
         scratches: &mut Scratches,
-        mut found: impl FnMut(u32),
+        mut found: impl FnMut(u32, usize),
     ) -> Result<(), hyperscan::Error> {
         let scratch = scratches.get(self)?;
         self.database
-            .scan(value, scratch, |id: u32, _: u64, _: u64, _: u32| {
-                found(id);
+            .scan(text, scratch, |id: u32, _: u64, end: u64, _: u32| {
+                found(id, usize::try_from(end).unwrap_or(usize::MAX));
                 Matching::Continue
             })
     }

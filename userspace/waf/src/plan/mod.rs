@@ -1,5 +1,6 @@
 //! From rule files to a plan: what a request costs is decided here.
 
+mod chains;
 mod compile;
 mod database_cache;
 mod draft;
@@ -11,8 +12,11 @@ mod names;
 mod operators;
 mod overlay;
 mod pattern;
+mod plain;
 mod rule;
 mod settings;
+mod settle;
+mod units;
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -26,15 +30,18 @@ pub use database_cache::{DatabaseCache, DirectoryCache};
 pub use error::{CompileError, CompileErrorKind, CompileOptions, FailureMode, Notice};
 pub use rule::Place;
 
-pub(crate) use gate::{Bits, Class, ClassChain, Gates, Unit};
-pub(crate) use hyperscan::Scratches;
+pub(crate) use chains::ChainSet;
+pub(crate) use gate::{Bits, Class, Gates, Group, OTHER_VALUES, PLAIN_VALUES, Unit};
+pub(crate) use hyperscan::{SEPARATOR, Scratches};
 pub(crate) use names::TxNames;
+pub(crate) use plain::PLAIN;
 pub(crate) use rule::{
     Change, Condition, Decision, Effect, Link, Piece, Rule, Skip, Target, TargetRemoval, Text,
     TxName,
 };
 pub use settings::AuditLogSettings;
 pub(crate) use settings::Settings;
+pub(crate) use settle::{Assignment, Settled, Step};
 
 use crate::audit::Scrub;
 use crate::collections::Collections;
@@ -60,8 +67,10 @@ pub struct Compiled {
     /// Unlike any other rule set of this process: what caches of workers go by.
     pub(crate) serial: u64,
     pub(crate) rules: Vec<Rule>,
-    /// Indexes of rules by phase, in the order of the files.
-    pub(crate) phases: [Vec<u32>; 5],
+    /// Every rule by phase, in the order of the files.
+    pub(crate) steps: [Vec<Step>; 5],
+    /// What is left of them to be run for a request.
+    pub(crate) settled: Settled,
     pub(crate) names: TxNames,
     pub(crate) target_removals: Vec<TargetRemoval>,
     /// The paths that rules look for in documents.
@@ -151,12 +160,17 @@ impl RuleSet {
             mut errors,
             ..
         } = compiler;
-        let (phases, guards) = order(&drafts, &mut rules);
+        let phases = order(&drafts, &mut rules);
         errors.splice(0..0, std::mem::take(&mut drafts.errors));
         if !errors.is_empty() {
             return Err(errors);
         }
-        let mut gates = Gates::build(&rules, &guards, options).map_err(|problem| {
+        let settled = if options.gates {
+            Settled::find(&rules, &phases, &names, &target_removals)
+        } else {
+            Settled::nothing(&phases, rules.len())
+        };
+        let mut gates = Gates::build(&rules, &settled, options).map_err(|problem| {
             let place = Place {
                 file: "prefilter".into(),
                 line: 0,
@@ -175,7 +189,8 @@ impl RuleSet {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             fingerprint: fingerprint(documents, &rules, &gates, options),
             rules,
-            phases,
+            steps: Settled::nothing(&phases, 0).phases,
+            settled,
             gates,
             names,
             target_removals,
@@ -345,9 +360,12 @@ fn is_traffic(variable: seclang::ast::Variable) -> bool {
     )
 }
 
-/// Puts the rules into their phases, resolves `skip` and `skipAfter` to steps of the phase, and finds the guard of each rule.
-fn order(drafts: &Drafts<'_>, rules: &mut [Rule]) -> ([Vec<u32>; 5], Vec<u32>) {
-    let mut phases: [Vec<u32>; 5] = Default::default();
+/// Indexes of rules by phase, in the order of the files.
+type Phases = [Vec<u32>; 5];
+
+/// Puts the rules into their phases, and resolves `skip` and `skipAfter` to steps of the phase.
+fn order(drafts: &Drafts<'_>, rules: &mut [Rule]) -> Phases {
+    let mut phases = Phases::default();
     // For each marker, how many steps of each phase come before it.
     let mut markers: HashMap<&str, Vec<[u32; 5]>> = HashMap::new();
     for item in &drafts.items {
@@ -381,29 +399,7 @@ fn order(drafts: &Drafts<'_>, rules: &mut [Rule]) -> ([Vec<u32>; 5], Vec<u32>) {
             });
         }
     }
-    let guards = guards(rules, &phases);
-    (phases, guards)
-}
-
-/// For each rule the guard that it stands behind: the last rule on `TX` alone that can skip over it, such as the one of its paranoia
-/// level. Guards that read the same are the same, in whatever file; 0 is none.
-fn guards(rules: &[Rule], phases: &[Vec<u32>; 5]) -> Vec<u32> {
-    let mut guards = vec![0; rules.len()];
-    let mut known: HashMap<String, u32> = HashMap::new();
-    for steps in phases {
-        // Guards that reach over the current step: what they are and where they end.
-        let mut open: Vec<(u32, u32)> = Vec::new();
-        for (&index, step) in steps.iter().zip(0u32..) {
-            open.retain(|(_, end)| *end > step);
-            guards[index as usize] = open.last().map_or(0, |(guard, _)| *guard);
-            let rule = &rules[index as usize];
-            if let (Some(Skip::To(end)), Some(condition)) = (rule.skip, rule.is_guard()) {
-                let next = known.len() as u32 + 1;
-                open.push((*known.entry(condition.guard_text()).or_insert(next), end));
-            }
-        }
-    }
-    guards
+    phases
 }
 
 fn fingerprint(

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use seclang::Document;
 use seclang::ast::{
-    AuditLogParts, AuditMode, Directive, LimitAction, RuleChoice, Selector as Written, Setting, Use,
+    AuditLogParts, AuditMode, Directive, LimitAction, RuleChoice, Selector as Written, Setting,
+    Use, Variable,
 };
 
 use super::compile::selector;
@@ -25,6 +26,8 @@ pub(crate) struct Overlay {
     /// Rules that do not run, a bit each; empty where there is none.
     pub(crate) removed_rules: Box<[u64]>,
     pub(crate) target_removals: Vec<TargetRemoval>,
+    /// Whether it removes what counts when set-up is settled: every rule is run then.
+    pub(crate) unsettles: bool,
     pub(crate) request_body_limit: Option<usize>,
     pub(crate) request_body_limit_action: Option<LimitAction>,
     pub(crate) audit: Option<AuditMode>,
@@ -69,6 +72,11 @@ impl RuleSet {
         if !errors.is_empty() {
             return Err(errors);
         }
+        overlay.unsettles = self.compiled.settled.counts_on(&overlay.removed_rules)
+            || overlay
+                .target_removals
+                .iter()
+                .any(|removal| removal.target.variable == Variable::Tx);
         let mut hasher = DefaultHasher::new();
         for source in document.sources.iter() {
             source.text().hash(&mut hasher);

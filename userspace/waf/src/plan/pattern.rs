@@ -1,6 +1,7 @@
 //! What a pattern needs and costs, from its syntax tree: the bytes without which it cannot match, and whether a scan for it is dear.
 
 use regex_syntax::ParserBuilder;
+use regex_syntax::ast::{Ast, RepetitionKind, RepetitionRange};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::bytes::ByteSet;
@@ -74,6 +75,102 @@ impl Needs {
     }
 }
 
+/// The pattern without what its matches may end with but need not, `select` for `select.*`: it occurs in the same values, and a scan
+/// reports it once instead of at every byte that follows. `None` where the syntax is not understood.
+pub(super) fn without_tail(source: &str) -> Option<String> {
+    let pattern = operator::for_syntax(source)?;
+    let tree = regex_syntax::ast::parse::Parser::new()
+        .parse(&pattern)
+        .ok()?;
+    let mut cuts = Vec::new();
+    if find_tail(&tree, &mut cuts) {
+        // Nothing would be left.
+        return Some(pattern);
+    }
+    cuts.sort_by_key(|cut: &Cut| cut.start);
+    let mut text = String::with_capacity(pattern.len());
+    let mut at = 0;
+    for cut in cuts {
+        text.push_str(pattern.get(at..cut.start)?);
+        text.push_str(&cut.instead);
+        at = cut.end;
+    }
+    text.push_str(pattern.get(at..)?);
+    Some(text)
+}
+
+/// A part of a pattern that goes, and what stands there instead.
+struct Cut {
+    start: usize,
+    end: usize,
+    instead: String,
+}
+
+impl Cut {
+    fn new(span: &regex_syntax::ast::Span, instead: String) -> Cut {
+        Cut {
+            start: span.start.offset,
+            end: span.end.offset,
+            instead,
+        }
+    }
+}
+
+/// Finds what can go at the end of an expression. Whether the expression as a whole can: it then is not cut in itself.
+fn find_tail(tree: &Ast, cuts: &mut Vec<Cut>) -> bool {
+    match tree {
+        Ast::Empty(_) => true,
+        Ast::Group(group) => find_tail(&group.ast, cuts),
+        Ast::Repetition(repetition) => {
+            let (least, more) = match &repetition.op.kind {
+                RepetitionKind::ZeroOrOne | RepetitionKind::ZeroOrMore => (0, true),
+                RepetitionKind::OneOrMore => (1, true),
+                RepetitionKind::Range(RepetitionRange::Exactly(count)) => (*count, false),
+                RepetitionKind::Range(RepetitionRange::AtLeast(count)) => (*count, true),
+                RepetitionKind::Range(RepetitionRange::Bounded(least, most)) => {
+                    (*least, most > least)
+                }
+            };
+            if least == 0 {
+                return true;
+            }
+            if more {
+                let instead = if least == 1 {
+                    String::new()
+                } else {
+                    format!("{{{least}}}")
+                };
+                cuts.push(Cut::new(&repetition.op.span, instead));
+            }
+            // One occurrence is left of what had to occur once.
+            least == 1 && find_tail(&repetition.ast, cuts)
+        }
+        Ast::Concat(parts) => {
+            for part in parts.asts.iter().rev() {
+                let known = cuts.len();
+                if !find_tail(part, cuts) {
+                    return false;
+                }
+                cuts.truncate(known);
+                cuts.push(Cut::new(part.span(), String::new()));
+            }
+            true
+        }
+        Ast::Alternation(branches) => {
+            let known = cuts.len();
+            let mut any = false;
+            for branch in &branches.asts {
+                any |= find_tail(branch, cuts);
+            }
+            if any {
+                cuts.truncate(known);
+            }
+            any
+        }
+        _ => false,
+    }
+}
+
 fn weight(set: &ByteSet) -> u32 {
     let common = set.intersection(COMMON).len();
     set.len() + 9 * common
@@ -121,7 +218,7 @@ fn required(hir: &Hir) -> Vec<ByteSet> {
     }
 }
 
-fn class_bytes(class: &Class) -> Option<ByteSet> {
+pub(super) fn class_bytes(class: &Class) -> Option<ByteSet> {
     match class {
         Class::Bytes(class) => Some(class.ranges().iter().fold(ByteSet::EMPTY, |set, range| {
             set.union(ByteSet::range(range.start(), range.end()))
@@ -223,6 +320,22 @@ mod tests {
     fn what_is_not_understood_needs_nothing() {
         assert_eq!(Needs::of_pattern(r"(?<=a)b"), Needs::default());
         assert_eq!(Needs::of_pattern(r"(a)\1"), Needs::default());
+    }
+
+    #[test]
+    fn what_a_match_need_not_end_with_goes() {
+        for (pattern, shorter) in [
+            ("select.*", "select"),
+            ("(?:ab+|c.{2,5})d*", "(?:ab|c.{2})"),
+            ("(?i)x[0-9]+$", "(?i)x[0-9]+$"),
+            ("a(?:b|c?)", "a"),
+            ("a*", "a*"),
+            ("ab(?:c*d*)", "ab"),
+            ("x(?:ab*)+", "x(?:a)"),
+            (r"(x+)+\b", r"(x+)+\b"),
+        ] {
+            assert_eq!(without_tail(pattern).as_deref(), Some(shorter), "{pattern}");
+        }
     }
 
     #[test]

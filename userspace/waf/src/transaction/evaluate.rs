@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use seclang::ast::{Allow, EngineMode, Phase};
 
-use super::gated::is_hit;
 use super::state::{Bytes, Matched, Value};
 use super::{EngineError, Event, Intervention, Transaction};
 use crate::audit::RuleMatch;
 use crate::bytes::ByteSet;
 use crate::operator::{Captures, MatchError};
-use crate::plan::{Condition, Decision, Link, Rule, RuleSet, Skip};
+use crate::plan::{Condition, Decision, Link, Rule, RuleSet, Skip, Step};
 use crate::scratch::{Scratch, Work};
 use crate::transform;
 
@@ -43,9 +42,44 @@ impl Transaction {
             self.see(&Event::Phase(phase.number()));
         }
         let plan = Arc::clone(&self.rules);
+        self.state.decided.begin_phase();
+        if phase == Phase::RequestHeaders {
+            self.set_up(&plan);
+        }
         if let Err(error) = self.run_steps(&plan, phase, scratch) {
             self.fail(error);
         }
+    }
+
+    /// Gives variables the values that set-up rules would give them. An observer sees these rules run instead.
+    fn set_up(&mut self, plan: &RuleSet) {
+        self.state.settled = plan.options.gates && !plan.overlay.unsettles && !self.is_observed();
+        if self.state.settled {
+            let bytes = self.state.store.push(&plan.settled.bytes);
+            self.assign(plan.settled.assignments(), bytes);
+        }
+    }
+
+    fn assign(&mut self, assignments: &[crate::plan::Assignment], bytes: crate::store::Span) {
+        for set in assignments {
+            let value = set
+                .value
+                .map(|(start, end)| bytes.slice(start as usize, end as usize));
+            self.state.tx.set_slot(set.slot, value);
+        }
+    }
+
+    /// Phase 1 ended at a step: set-up rules behind it did not run, and nothing that follows may count on them.
+    fn leave_set_up(&mut self, plan: &RuleSet, step: u32) {
+        let Some(late) = plan.settled.undo_after(step).filter(|_| self.state.settled) else {
+            return;
+        };
+        self.state.settled = false;
+        for set in late {
+            self.state.tx.set_slot(set.slot, None);
+        }
+        let bytes = self.state.store.push(&plan.settled.bytes);
+        self.assign(plan.settled.assignments_before(step), bytes);
     }
 
     /// Runs the rules of a phase in their order. Those whose gate says that no value matches are passed over.
@@ -55,66 +89,94 @@ impl Transaction {
         phase: Phase,
         scratch: &mut Scratch,
     ) -> Result<(), EngineError> {
-        let steps = &plan.phases[usize::from(phase.number()) - 1];
-        let mut step = 0;
-        scratch.gate.begin_phase();
-        while let Some(&index) = steps.get(step) {
-            step += 1;
+        let number = usize::from(phase.number()) - 1;
+        let steps = if self.state.settled {
+            &plan.settled.phases[number]
+        } else {
+            &plan.steps[number]
+        };
+        let mut next = 0;
+        while let Some(&Step { rule: index, step }) = steps.get(next) {
+            next += 1;
             let Some(rule) = plan.rules.get(index as usize) else {
                 continue;
             };
-            if self.is_removed(index) {
-                if self.is_observed() {
-                    let (index, id) = (index as usize, rule.id);
-                    self.see(&Event::Removed { index, id });
+            let target = match self.run_rule(plan, phase, index, rule, scratch) {
+                Ok(false) => continue,
+                Ok(true) => match rule.skip {
+                    Some(Skip::To(target)) => target,
+                    Some(Skip::Rules(count)) => step.saturating_add(1).saturating_add(count),
+                    None => step,
+                },
+                Err(error) => {
+                    self.leave_set_up(plan, step);
+                    return Err(error);
                 }
-                continue;
+            };
+            let behind = next;
+            while steps.get(next).is_some_and(|step| step.step < target) {
+                next += 1;
             }
-            let mut hits = None;
-            if self.is_observed() {
-                let (index, id) = (index as usize, rule.id);
-                self.see(&Event::Rule { index, id });
-            } else if let Some(group) = plan.gates.group_of(index) {
-                self.decide_group(plan, group, scratch)?;
-                if !scratch.gate.hit_rules.contains(index) {
-                    continue;
-                }
-                hits = Some(&scratch.gate.hits[..]);
-            }
-            self.state.rule = index;
-            if !self.chain_matches(plan, rule, index, hits, &mut scratch.work)? {
-                if self.is_observed() {
-                    self.see_rule_over(false);
-                }
-                continue;
-            }
-            let behind = step;
-            match rule.skip {
-                Some(Skip::To(target)) => step = step.max(target as usize),
-                Some(Skip::Rules(count)) => step = step.saturating_add(count as usize),
-                None => {}
-            }
-            self.conclude(plan, rule);
             if self.is_observed() {
                 self.see_rule_over(true);
-                let skipped = steps.get(behind..step.min(steps.len()));
-                self.see_skipped(plan, skipped.unwrap_or_default(), rule.id);
+                self.see_skipped(plan, steps.get(behind..next).unwrap_or_default(), rule.id);
             }
             let over = !self.state.intervention.is_none() && phase != Phase::Logging;
             if over || phase.number() <= self.state.allowed_until || !self.is_inspecting() {
+                if phase == Phase::RequestHeaders {
+                    self.leave_set_up(plan, step);
+                }
                 break;
             }
         }
         Ok(())
     }
 
-    /// Whether every link of the chain has a match. `hits` are the values that the first link can match, where that is known.
+    /// Runs a rule, if it is not passed over: whether it matched.
+    fn run_rule(
+        &mut self,
+        plan: &RuleSet,
+        phase: Phase,
+        index: u32,
+        rule: &Rule,
+        scratch: &mut Scratch,
+    ) -> Result<bool, EngineError> {
+        if self.is_removed(index) {
+            if self.is_observed() {
+                let (index, id) = (index as usize, rule.id);
+                self.see(&Event::Removed { index, id });
+            }
+            return Ok(false);
+        }
+        let mut gated = false;
+        if self.is_observed() {
+            let (index, id) = (index as usize, rule.id);
+            self.see(&Event::Rule { index, id });
+        } else if let Some(group) = plan.gates.group_of(index) {
+            self.decide_group(plan, group, phase, scratch)?;
+            if !self.state.decided.hit_rules.contains(index) {
+                return Ok(false);
+            }
+            gated = true;
+        }
+        self.state.rule = index;
+        if !self.chain_matches(plan, rule, index, gated, &mut scratch.work)? {
+            if self.is_observed() {
+                self.see_rule_over(false);
+            }
+            return Ok(false);
+        }
+        self.conclude(plan, rule);
+        Ok(true)
+    }
+
+    /// Whether every link of the chain has a match. Where the rule is gated, the values that its first link matches are known.
     fn chain_matches(
         &mut self,
         plan: &RuleSet,
         rule: &Rule,
         index: u32,
-        mut hits: Option<&[(u32, Value)]>,
+        gated: bool,
         work: &mut Work,
     ) -> Result<bool, EngineError> {
         self.state.matched.clear();
@@ -122,7 +184,7 @@ impl Transaction {
             if self.is_observed() {
                 self.see(&Event::Link(number));
             }
-            let matched = self.link_matches(plan, link, index, hits.take(), work)?;
+            let matched = self.link_matches(plan, link, index, gated && number == 0, work)?;
             if self.is_observed() {
                 self.see(&Event::LinkOver { matched });
             }
@@ -138,7 +200,7 @@ impl Transaction {
         plan: &RuleSet,
         link: &Link,
         index: u32,
-        hits: Option<&[(u32, Value)]>,
+        gated: bool,
         work: &mut Work,
     ) -> Result<bool, EngineError> {
         let Some(condition) = &link.condition else {
@@ -148,8 +210,9 @@ impl Transaction {
         let mut values = std::mem::take(&mut work.values);
         values.clear();
         self.collect(plan, condition, index, &mut values);
-        if let Some(hits) = hits {
-            values.retain(|value| is_hit(hits, index, value));
+        if gated {
+            let hits = self.state.decided.hits_of(index);
+            values.retain(|value| hits.iter().any(|(_, hit)| hit == value));
         }
         let mut any = Ok(false);
         for value in &values {

@@ -1,17 +1,80 @@
 //! Passing over what cannot match: decides a whole group of rules for every value that they look at.
 
-use super::state::Value;
+use seclang::ast::Phase;
+
+use super::stages::Stages;
+use super::state::{Bytes, Value};
 use super::{EngineError, Transaction};
 use crate::WORK_OF_AN_EXCEEDED_LIMIT;
-use crate::bytes::ByteSet;
-use crate::cache;
+use crate::cache::{self, VerdictCache};
 use crate::operator::MatchError;
-use crate::plan::{Bits, Class, ClassChain, Gates, RuleSet, Unit};
-use crate::scratch::{GateWork, Scratch};
-use crate::transform;
+use crate::plan::{Bits, Class, Group, OTHER_VALUES, PLAIN_VALUES, RuleSet, Scratches, Unit};
+use crate::scratch::Scratch;
 
 /// Work that asking the memory about a value costs.
 const WORK_OF_A_LOOKUP: u64 = 16;
+
+/// Bytes of texts that are scanned as one at most; one value can be longer.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// What a transaction knows of its gated rules.
+#[derive(Debug, Default)]
+pub(crate) struct Decided {
+    /// By gate of a variable: how many of its values are decided. Values of these variables only ever become more.
+    counts: Vec<u32>,
+    /// Groups that are decided for the phase that runs.
+    groups: Bits,
+    /// Rules that a value matches with their first link, and the value; by rule.
+    pub(crate) hits: Vec<(u32, Value)>,
+    pub(crate) hit_rules: Bits,
+}
+
+impl Decided {
+    pub(crate) fn clear(&mut self) {
+        self.counts.clear();
+        self.hits.clear();
+        self.hit_rules.clear();
+        self.begin_phase();
+    }
+
+    pub(crate) fn begin_phase(&mut self) {
+        self.groups.clear();
+    }
+
+    /// The values that a rule matches.
+    pub(crate) fn hits_of(&self, rule: u32) -> &[(u32, Value)] {
+        let start = self.hits.partition_point(|(other, _)| *other < rule);
+        let behind = self.hits.get(start..).unwrap_or_default();
+        let count = behind
+            .iter()
+            .take_while(|(other, _)| *other == rule)
+            .count();
+        behind.get(..count).unwrap_or_default()
+    }
+}
+
+/// Buffers for deciding, and what the worker remembers.
+#[derive(Debug, Default)]
+pub(crate) struct GateWork {
+    pub(crate) cache: VerdictCache,
+    scratches: Scratches,
+    stages: Stages,
+    /// Values of which nothing is remembered.
+    pending: Vec<Pending>,
+    candidates: Vec<(u32, u32)>,
+    /// By unit: the stage after the last one that a scan found it in.
+    found: Vec<u32>,
+    verdict: Vec<u32>,
+}
+
+/// A value that has to be inspected, and its stages.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    value: Value,
+    class: u32,
+    first: u32,
+    end: u32,
+}
 
 impl Transaction {
     /// Makes sure that a group is decided for this phase.
@@ -19,32 +82,52 @@ impl Transaction {
         &mut self,
         plan: &RuleSet,
         group: u32,
+        phase: Phase,
         scratch: &mut Scratch,
     ) -> Result<(), EngineError> {
-        if scratch.gate.decided.contains(group) {
+        if self.state.decided.groups.contains(group) {
             return Ok(());
         }
-        scratch.gate.decided.insert(group);
-        let Some(gates) = plan.gates.groups.get(group as usize) else {
+        self.state.decided.groups.insert(group);
+        let Some(group) = plan.gates.groups.get(group as usize) else {
             return Ok(());
         };
+        let counts = &mut self.state.decided.counts;
+        if counts.is_empty() {
+            counts.resize(plan.gates.variables as usize, 0);
+        }
+        let known = self.state.decided.hits.len();
         let mut values = std::mem::take(&mut scratch.work.values);
-        for gate in &gates.variables {
+        let bit = 1 << (phase.number() - 1);
+        for gate in &group.variables {
+            if gate.phases & bit == 0 {
+                continue;
+            }
             values.clear();
             self.values(plan, gate.variable, None, |_| true, &mut values);
-            for value in &values {
+            let place = self.state.decided.counts.get_mut(gate.number as usize);
+            // There are not so many values as to overflow: each is at least a byte of the store or of an argument's limit.
+            let done = place.map_or(0, |place| std::mem::replace(place, values.len() as u32));
+            for value in values.iter().skip(done as usize) {
                 if let Some(class) = gate.class(self.state.store.get(value.key)) {
-                    self.decide_value(plan, class, value, &mut scratch.gate)?;
+                    self.look_up(plan, class, value, &mut scratch.gate)?;
+                    if scratch.gate.stages.bytes() >= BATCH_BYTES {
+                        self.decide_pending(plan, group, &mut scratch.gate)?;
+                    }
                 }
             }
         }
         scratch.work.values = values;
-        scratch.gate.hits.sort_by_key(|(rule, _)| *rule);
+        self.decide_pending(plan, group, &mut scratch.gate)?;
+        if self.state.decided.hits.len() > known {
+            self.state.decided.hits.sort_by_key(|(rule, _)| *rule);
+        }
         Ok(())
     }
 
-    /// Adds a hit for every rule of the class that the value matches.
-    fn decide_value(
+    /// Adds a hit for every rule of the class that the value matches, if that is remembered; else the value is put to the others that
+    /// have to be inspected.
+    fn look_up(
         &mut self,
         plan: &RuleSet,
         class: u32,
@@ -52,238 +135,236 @@ impl Transaction {
         work: &mut GateWork,
     ) -> Result<(), EngineError> {
         self.spend(WORK_OF_A_LOOKUP)?;
-        let bytes = self.bytes(value.bytes);
-        let remembered = bytes.len() <= cache::VALUE_LIMIT_BYTES;
-        if remembered {
-            work.key.clear();
-            work.key.extend_from_slice(&plan.serial.to_ne_bytes());
-            work.key.extend_from_slice(&class.to_ne_bytes());
-            work.key.extend_from_slice(bytes);
-            if let Some(verdict) = work.cache.get(&work.key) {
-                let hits = verdict.iter().map(|&rule| (rule, *value));
-                work.hits.extend(hits);
-                verdict.iter().for_each(|&rule| work.hit_rules.insert(rule));
-                return Ok(());
+        let bytes = bytes_of(&self.state, &self.request, &self.response, value);
+        if bytes.len() <= cache::VALUE_LIMIT_BYTES
+            && let Some(verdict) = work.cache.get(tag(plan, class), bytes)
+        {
+            let decided = &mut self.state.decided;
+            for &rule in verdict {
+                decided.hits.push((rule, *value));
+                decided.hit_rules.insert(rule);
             }
+            return Ok(());
         }
+        let Some(known) = plan.gates.classes.get(class as usize) else {
+            return Ok(());
+        };
+        let first = work.stages.len();
         let mut spent = 0;
-        inspect(plan, class, bytes, work, &mut spent)?;
-        self.spend(spent)?;
-        for &rule in &work.verdict {
-            work.hits.push((rule, *value));
-            work.hit_rules.insert(rule);
+        let map = plan.gates.unicode_map.as_deref();
+        work.stages.add(known, map, bytes, &mut spent);
+        work.pending.push(Pending {
+            value: *value,
+            class,
+            first,
+            end: work.stages.len(),
+        });
+        self.spend(spent)
+    }
+
+    /// Inspects the values that are pending.
+    fn decide_pending(
+        &mut self,
+        plan: &RuleSet,
+        group: &Group,
+        work: &mut GateWork,
+    ) -> Result<(), EngineError> {
+        let outcome = self.inspect_pending(plan, group, work);
+        work.pending.clear();
+        work.stages.clear();
+        outcome
+    }
+
+    fn inspect_pending(
+        &mut self,
+        plan: &RuleSet,
+        group: &Group,
+        work: &mut GateWork,
+    ) -> Result<(), EngineError> {
+        if work.pending.is_empty() {
+            return Ok(());
         }
-        if remembered {
-            work.cache
-                .insert(work.key.as_slice().into(), work.verdict.as_slice().into());
+        for kind in [PLAIN_VALUES, OTHER_VALUES] {
+            self.spend(work.stages.joined(kind).len() as u64)?;
+        }
+        find_candidates(plan, group, work)?;
+        let mut candidates = &work.candidates[..];
+        for pending in &work.pending {
+            let Some(class) = plan.gates.classes.get(pending.class as usize) else {
+                continue;
+            };
+            work.verdict.clear();
+            let mut spent = 0;
+            for stage in pending.first..pending.end {
+                let count = candidates.partition_point(|(other, _)| *other <= stage);
+                let (found, rest) = candidates.split_at(count);
+                candidates = rest;
+                inspect(
+                    plan,
+                    group,
+                    class,
+                    &work.stages,
+                    stage,
+                    found,
+                    &mut work.verdict,
+                    &mut spent,
+                );
+                if spent > plan.options.work_limit_bytes {
+                    break;
+                }
+            }
+            self.spend(spent)?;
+            work.verdict.sort_unstable();
+            for &rule in &work.verdict {
+                self.state.decided.hits.push((rule, pending.value));
+                self.state.decided.hit_rules.insert(rule);
+            }
+            let bytes = bytes_of(&self.state, &self.request, &self.response, &pending.value);
+            if bytes.len() <= cache::VALUE_LIMIT_BYTES {
+                let tag = tag(plan, pending.class);
+                work.cache.insert(tag, bytes, &work.verdict);
+            }
         }
         Ok(())
     }
 }
 
-/// Decides every unit of a class for a value, into `work.verdict`. A pure function of value, class and rules.
-fn inspect(
-    plan: &RuleSet,
-    class: u32,
-    value: &[u8],
-    work: &mut GateWork,
-    spent: &mut u64,
-) -> Result<(), EngineError> {
-    work.verdict.clear();
-    let gates: &Gates = &plan.gates;
-    let Some(class) = gates.classes.get(class as usize) else {
-        return Ok(());
-    };
-    let stages = make_stages(gates, class, value, work, spent);
-    let mut candidates = std::mem::take(&mut work.candidates);
-    for index in 0..stages {
-        let stage = &work.stages[index];
-        let bytes = stage.bytes(value);
-        candidates.clear();
-        find_candidates(
-            gates,
-            class,
-            stage,
-            bytes,
-            &mut work.scratches,
-            &mut candidates,
-        )
-        .map_err(|_| EngineError::Scan)?;
-        *spent += bytes.len() as u64 * (1 + candidates.len() as u64);
-        if *spent > plan.options.work_limit_bytes {
-            return Err(EngineError::WorkLimit);
-        }
-        for &unit in &candidates {
-            let unit = &gates.groups[class.group as usize].units[unit as usize];
-            if !work.verdict.contains(&unit.rule) && matches(plan, unit, bytes, spent) {
-                work.verdict.push(unit.rule);
-            }
-        }
+/// What verdicts are remembered under besides the value.
+fn tag(plan: &RuleSet, class: u32) -> u64 {
+    plan.serial << 32 | u64::from(class)
+}
+
+/// The bytes of a value, without borrowing the whole transaction.
+fn bytes_of<'a>(
+    state: &'a super::state::State,
+    request: &'a super::state::Request,
+    response: &'a super::state::Response,
+    value: &Value,
+) -> &'a [u8] {
+    match value.bytes {
+        Bytes::Stored(span) => state.store.get(span),
+        Bytes::RequestBody => &request.body,
+        Bytes::ResponseBody => &response.body,
     }
-    work.candidates = candidates;
-    work.verdict.sort_unstable();
+}
+
+/// One scan over all texts: which units could match which stages, by stage.
+fn find_candidates(plan: &RuleSet, group: &Group, work: &mut GateWork) -> Result<(), EngineError> {
+    let GateWork {
+        scratches,
+        stages,
+        pending,
+        candidates,
+        found,
+        ..
+    } = work;
+    candidates.clear();
+    found.clear();
+    found.resize(group.units.len(), 0);
+    for (kind, database) in group.databases.iter().enumerate() {
+        let joined = stages.joined(kind);
+        let (Some(database), false) = (database, joined.is_empty()) else {
+            continue;
+        };
+        let scanned = database.scan(joined, scratches, |unit, end| {
+            let Some((index, stage)) = stages.stage_ending_at(kind, end) else {
+                return;
+            };
+            let (Some(last), Some(meant)) =
+                (found.get_mut(unit as usize), group.units.get(unit as usize))
+            else {
+                return;
+            };
+            if *last != index + 1 && stage.chains & (1 << meant.chain) != 0 {
+                *last = index + 1;
+                candidates.push((index, unit));
+            }
+        });
+        scanned.map_err(|_| EngineError::Scan)?;
+    }
+    candidates.sort_unstable();
+    candidates.dedup();
+    // What a class does not look at goes: classes are by value, and stages know their chains alone.
+    let mut values = pending.iter();
+    let mut current = values.next();
+    candidates.retain(|&(stage, unit)| {
+        while let Some(value) = current
+            && value.end <= stage
+        {
+            current = values.next();
+        }
+        let class = current.and_then(|value| plan.gates.classes.get(value.class as usize));
+        class.is_some_and(|class| class.units.contains(unit))
+    });
     Ok(())
 }
 
-/// One of the different texts that the chains of a class make of a value.
-#[derive(Debug, Default)]
-pub(crate) struct Stage {
-    /// Whether it is the value itself.
-    original: bool,
-    changed: Vec<u8>,
-    presence: ByteSet,
-    /// Chains that end in it, or pass it with `multiMatch`.
-    chains: Bits,
-    /// Whether one of these has units that a scan finds.
-    has_scanned: bool,
-}
-
-impl Stage {
-    fn bytes<'a>(&'a self, value: &'a [u8]) -> &'a [u8] {
-        if self.original { value } else { &self.changed }
-    }
-}
-
-/// Fills `work.stages` with the different texts and says how many there are; most values have one.
-fn make_stages(
-    gates: &Gates,
+/// Decides every unit of a class for one stage of a value, into `verdict`. A pure function of the stage's text, the class and the
+/// rules; `found` are the units that the scan found there.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "buffers of one worker, borrowed apart"
+)]
+fn inspect(
+    plan: &RuleSet,
+    group: &Group,
     class: &Class,
-    value: &[u8],
-    work: &mut GateWork,
+    stages: &Stages,
+    stage: u32,
+    found: &[(u32, u32)],
+    verdict: &mut Vec<u32>,
     spent: &mut u64,
-) -> usize {
-    let group = &gates.groups[class.group as usize];
-    let presence = ByteSet::present_in(value);
-    *spent += value.len() as u64;
-    let mut count = 0;
-    let original = stage_at(&mut work.stages, &mut count);
-    original.original = true;
-    original.presence = presence;
-    for member in &class.chains {
-        let Some(chain) = group.chains.get(member.chain as usize) else {
-            continue;
+) {
+    let Some((stage, text)) = stages.stage(stage) else {
+        return;
+    };
+    if text.is_empty() {
+        let units = class.empty.iter();
+        for (unit, _) in units.filter(|(_, chain)| chain & stage.chains != 0) {
+            add(group, *unit, verdict);
+        }
+        return;
+    }
+    let mut test = |unit: u32| {
+        let Some(unit) = group.units.get(unit as usize) else {
+            return;
         };
-        let idle = chain.is_idle(&presence);
-        if idle || chain.multi_match {
-            work.stages[0].chains.insert(member.chain);
-            work.stages[0].has_scanned |= member.has_scanned;
+        if !verdict.contains(&unit.rule) && matches(plan, unit, text, spent) {
+            verdict.push(unit.rule);
         }
-        if idle {
+    };
+    found.iter().for_each(|(_, unit)| test(*unit));
+    for unscanned in &class.unscanned[stage.kind()] {
+        if unscanned.chain & stage.chains == 0 {
             continue;
         }
-        let mut current = std::mem::take(&mut work.current);
-        let mut next = std::mem::take(&mut work.next);
-        current.clear();
-        current.extend_from_slice(value);
-        let mut present = presence;
-        for &step in &chain.steps {
-            if transform::is_idle(step, &present) {
-                continue;
-            }
-            next.clear();
-            let map = gates.unicode_map.as_deref();
-            transform::apply_with(map, step, &current, &mut next);
-            *spent += current.len() as u64;
-            let changed = next != current;
-            std::mem::swap(&mut current, &mut next);
-            if changed {
-                present = ByteSet::present_in(&current);
-                if chain.multi_match {
-                    add_stage(&mut work.stages, &mut count, value, &current, member);
+        unscanned.always.iter().for_each(|unit| test(*unit));
+        if unscanned.any.intersects(&stage.presence) {
+            for number in &unscanned.picky {
+                let unit = group.units.get(*number as usize);
+                if unit.is_some_and(|unit| has_needs(unit, &stage.presence)) {
+                    test(*number);
                 }
             }
         }
-        if !chain.multi_match {
-            add_stage(&mut work.stages, &mut count, value, &current, member);
-        }
-        work.current = current;
-        work.next = next;
     }
-    count
 }
 
-/// The next free stage, cleared.
-fn stage_at<'a>(stages: &'a mut Vec<Stage>, count: &mut usize) -> &'a mut Stage {
-    if stages.len() <= *count {
-        stages.push(Stage::default());
-    }
-    let stage = &mut stages[*count];
-    *count += 1;
-    stage.original = false;
-    stage.changed.clear();
-    stage.chains.clear();
-    stage.has_scanned = false;
-    stage
-}
-
-/// Notes that a chain makes `text` of the value, beside others that make the same.
-fn add_stage(
-    stages: &mut Vec<Stage>,
-    count: &mut usize,
-    value: &[u8],
-    text: &[u8],
-    member: &ClassChain,
-) {
-    let known = (0..*count).find(|&index| stages[index].bytes(value) == text);
-    let stage = match known {
-        Some(index) => &mut stages[index],
-        None => {
-            let stage = stage_at(stages, count);
-            stage.changed.extend_from_slice(text);
-            stage.presence = ByteSet::present_in(text);
-            stage
-        }
-    };
-    stage.chains.insert(member.chain);
-    stage.has_scanned |= member.has_scanned;
-}
-
-/// The units of the class that could match a stage.
-fn find_candidates(
-    gates: &Gates,
-    class: &Class,
-    stage: &Stage,
-    bytes: &[u8],
-    scratches: &mut crate::plan::Scratches,
-    candidates: &mut Vec<u32>,
-) -> Result<(), hyperscan::Error> {
-    let group = &gates.groups[class.group as usize];
-    if let (true, Some(database)) = (stage.has_scanned && !bytes.is_empty(), &group.database) {
-        database.scan(bytes, scratches, |unit| {
-            let is_meant = class.units.contains(unit)
-                && group
-                    .units
-                    .get(unit as usize)
-                    .is_some_and(|unit| stage.chains.contains(unit.chain));
-            if is_meant && !candidates.contains(&unit) {
-                candidates.push(unit);
-            }
-        })?;
-    }
-    for member in class
-        .chains
-        .iter()
-        .filter(|member| stage.chains.contains(member.chain))
+fn add(group: &Group, unit: u32, verdict: &mut Vec<u32>) {
+    if let Some(unit) = group.units.get(unit as usize)
+        && !verdict.contains(&unit.rule)
     {
-        let units = member.unscanned.iter().filter(|&&unit| {
-            let unit = &group.units[unit as usize];
-            if bytes.is_empty() {
-                unit.matches_empty
-            } else {
-                has_needs(unit, &stage.presence)
-            }
-        });
-        candidates.extend(units);
+        verdict.push(unit.rule);
     }
-    Ok(())
 }
 
-fn has_needs(unit: &Unit, presence: &ByteSet) -> bool {
+fn has_needs(unit: &Unit, presence: &crate::bytes::ByteSet) -> bool {
     unit.needs.iter().all(|set| set.intersects(presence))
 }
 
 /// The exact test of a unit. One that passes its match limit counts as a match: the run will meet the limit again, and note it.
 fn matches(plan: &RuleSet, unit: &Unit, bytes: &[u8], spent: &mut u64) -> bool {
+    *spent += bytes.len() as u64;
     let rule = plan.rules.get(unit.rule as usize);
     let Some(condition) = rule.and_then(|rule| rule.links.first()?.condition.as_ref()) else {
         return true;
@@ -296,12 +377,4 @@ fn matches(plan: &RuleSet, unit: &Unit, bytes: &[u8], spent: &mut u64) -> bool {
             true
         }
     }
-}
-
-/// Whether the values of a hit rule include this one.
-pub(super) fn is_hit(hits: &[(u32, Value)], rule: u32, value: &Value) -> bool {
-    let start = hits.partition_point(|(other, _)| *other < rule);
-    let hits = hits.get(start..).unwrap_or_default().iter();
-    hits.take_while(|(other, _)| *other == rule)
-        .any(|(_, other)| other == value)
 }

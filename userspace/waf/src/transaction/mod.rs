@@ -15,6 +15,7 @@ mod record;
 mod request;
 mod response;
 mod scalars;
+mod stages;
 mod state;
 mod variables;
 
@@ -27,7 +28,7 @@ use seclang::ast::{AuditMode, BodyProcessor, EngineMode, LimitAction, Phase, Rul
 use crate::audit::{AuditRecord, RuleMatch};
 use crate::plan::{FailureMode, RuleSet};
 use crate::scratch::Scratch;
-pub(crate) use gated::Stage;
+pub(crate) use gated::GateWork;
 use observe::Observed;
 pub use observe::{Event, Observer};
 pub(crate) use state::{Argument, File, Pair, Parsed, Source, Value};

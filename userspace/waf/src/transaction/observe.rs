@@ -7,7 +7,7 @@ use seclang::ast::{RuleId, Transformation, Variable};
 
 use super::state::Value;
 use super::{Intervention, Transaction};
-use crate::plan::{Link, RuleSet};
+use crate::plan::{Link, RuleSet, Step};
 use crate::transform;
 
 /// Looks on while a transaction runs.
@@ -168,10 +168,10 @@ impl Transaction {
         }
     }
 
-    pub(super) fn see_skipped(&mut self, plan: &RuleSet, skipped: &[u32], by: RuleId) {
-        for &index in skipped {
-            if let Some(rule) = plan.rules.get(index as usize) {
-                let (index, id) = (index as usize, rule.id);
+    pub(super) fn see_skipped(&mut self, plan: &RuleSet, skipped: &[Step], by: RuleId) {
+        for step in skipped {
+            if let Some(rule) = plan.rules.get(step.rule as usize) {
+                let (index, id) = (step.rule as usize, rule.id);
                 self.see(&Event::Skipped { index, id, by });
             }
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use seclang::ast::{AuditLogParts, AuditMode, BodyProcessor, EngineMode, Severity, Variable};
 
+use super::gated::Decided;
 use super::hide::Hide;
 use super::persistent::OpenCollections;
 use super::{EngineError, Intervention};
@@ -225,6 +226,9 @@ pub(crate) struct State {
     /// Matches of the chain that runs.
     pub(crate) matched: Vec<Matched>,
     pub(crate) matched_var: Option<Matched>,
+    /// Whether only the rules run that are left when set-up is settled; set in phase 1.
+    pub(crate) settled: bool,
+    pub(crate) decided: Decided,
     /// Rules that `ctl` removed, a bit each; empty while there is none.
     pub(crate) removed_rules: Vec<u64>,
     /// Indexes into the plan's target removals.
@@ -265,6 +269,8 @@ impl Default for State {
             open: OpenCollections::default(),
             matched: Vec::new(),
             matched_var: None,
+            settled: false,
+            decided: Decided::default(),
             removed_rules: Vec::new(),
             removed_targets: Vec::new(),
             allowed_until: 0,
@@ -331,6 +337,7 @@ impl State {
         kept.store.clear();
         kept.env.clear();
         kept.matched.clear();
+        kept.decided.clear();
         kept.removed_rules.clear();
         kept.removed_targets.clear();
         kept.matches.clear();
@@ -338,6 +345,7 @@ impl State {
         self.tx = kept.tx;
         self.env = kept.env;
         self.matched = kept.matched;
+        self.decided = kept.decided;
         self.removed_rules = kept.removed_rules;
         self.removed_targets = kept.removed_targets;
         self.matches = kept.matches;

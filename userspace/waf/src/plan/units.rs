@@ -1,0 +1,151 @@
+//! Which rules are gated, and how each is found.
+
+use seclang::ast::Variable;
+
+use super::gate::{PLAIN_VALUES, Way};
+use super::hyperscan::Expression;
+use super::pattern::Needs;
+use super::plain::{self, PLAIN, Plain, plain};
+use super::rule::{Condition, Link};
+use crate::bytes::ByteSet;
+use crate::operator::{Comparison, Test};
+
+/// Whether a rule's first link depends on nothing but the bytes of a value.
+pub(super) fn is_gated(link: &Link) -> bool {
+    let Some(condition) = &link.condition else {
+        return false;
+    };
+    let pure = match &condition.test {
+        // What is made or filled at run time.
+        Test::Number(_)
+        | Test::Always
+        | Test::Never
+        | Test::Made(_)
+        | Test::Path(_)
+        | Test::Places(_) => false,
+        Test::Text(_) => condition.argument.fixed().is_some(),
+        Test::Rx(_)
+        | Test::RxGlobal(_)
+        | Test::Phrases(_)
+        | Test::ByteRange(_)
+        | Test::UrlEncoding
+        | Test::Utf8Encoding
+        | Test::Networks(_)
+        | Test::CardNumber(_)
+        | Test::IdentityNumber(_)
+        | Test::SqlInjection
+        | Test::Xss => true,
+    };
+    pure && condition
+        .targets
+        .iter()
+        .all(|target| !target.count && is_fixed(target.variable))
+}
+
+/// Whether nothing changes the values of a variable while a phase runs, and they lie where they lie.
+fn is_fixed(variable: Variable) -> bool {
+    use Variable as V;
+    matches!(
+        variable,
+        V::Args
+            | V::ArgsGet
+            | V::ArgsPost
+            | V::ArgsNames
+            | V::ArgsGetNames
+            | V::ArgsPostNames
+            | V::RequestHeaders
+            | V::RequestHeadersNames
+            | V::RequestCookies
+            | V::RequestCookiesNames
+            | V::ResponseHeaders
+            | V::ResponseHeadersNames
+            | V::MultipartPartHeaders
+            | V::Files
+            | V::FilesNames
+            | V::MultipartFilename
+            | V::MultipartName
+            | V::Xml
+            | V::RequestXml
+            | V::ResponseXml
+            | V::RequestLine
+            | V::RequestMethod
+            | V::RequestProtocol
+            | V::RequestUri
+            | V::RequestUriRaw
+            | V::RequestFilename
+            | V::RequestBasename
+            | V::QueryString
+            | V::ServerName
+            | V::RequestBody
+            | V::ResponseBody
+            | V::ResponseProtocol
+            | V::ResponseContentType
+    )
+}
+
+/// The bytes that a condition needs, and whether scanning for it is dear.
+pub(super) fn needs(condition: &Condition) -> Needs {
+    match &condition.test {
+        Test::Rx(regex) | Test::RxGlobal(regex) => Needs::of_pattern(regex.source()),
+        Test::Text(comparison) => match comparison {
+            Comparison::Within => Needs::default(),
+            _ => Needs::of_text(condition.argument.fixed().unwrap_or_default()),
+        },
+        Test::UrlEncoding => Needs::of_set(ByteSet::of(b"%")),
+        Test::Utf8Encoding => Needs::of_set(ByteSet::range(0x80, 0xFF)),
+        Test::SqlInjection => Needs::of_set(ByteSet::where_true(injection::can_make_sqli)),
+        Test::Xss => Needs::of_set(ByteSet::where_true(injection::can_make_xss)),
+        // A byte outside of the range is itself what is needed.
+        Test::ByteRange(allowed) => Needs::of_set(allowed.complement()),
+        _ => Needs::default(),
+    }
+}
+
+/// How a unit is found in values of a kind, and the expressions that a scan looks for.
+pub(super) fn way(
+    condition: &Condition,
+    needs: &Needs,
+    kind: usize,
+    matches_empty: bool,
+    unit: u32,
+) -> (Way, Vec<Expression>) {
+    let test = (Way::Test, Vec::new());
+    if condition.negated || matches_empty {
+        return test;
+    }
+    let is_plain = kind == PLAIN_VALUES;
+    if is_plain && needs.sets.iter().any(|set| !set.intersects(&PLAIN)) {
+        return (Way::Never, Vec::new());
+    }
+    let expressions: Option<Vec<Expression>> = match &condition.test {
+        Test::Rx(regex) | Test::RxGlobal(regex) if is_plain => match plain(regex.source()) {
+            Plain::Never => return (Way::Never, Vec::new()),
+            Plain::Unknown => None,
+            Plain::Pattern(pattern) => {
+                Expression::of_written(pattern, unit).map(|expression| vec![expression])
+            }
+        },
+        Test::Rx(_) | Test::RxGlobal(_) if needs.dear => None,
+        Test::Rx(regex) | Test::RxGlobal(regex) => {
+            Expression::of_pattern(regex.source(), unit).map(|expression| vec![expression])
+        }
+        Test::Phrases(phrases) => {
+            let phrases = phrases.phrases().iter();
+            let phrases = phrases.filter(|phrase| !is_plain || plain::is_plain(phrase));
+            phrases
+                .map(|phrase| Expression::of_text(phrase, true, unit))
+                .collect()
+        }
+        Test::Text(Comparison::Contains) => {
+            Expression::of_text(condition.argument.fixed().unwrap_or_default(), false, unit)
+                .map(|expression| vec![expression])
+        }
+        _ => None,
+    };
+    match expressions {
+        Some(expressions) if expressions.is_empty() => (Way::Never, expressions),
+        // What the library finds too large when it compiles is tested instead.
+        Some(expressions) => (Way::Scan, expressions),
+        None => test,
+    }
+}
