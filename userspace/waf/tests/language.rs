@@ -208,10 +208,150 @@ mod files {
         assert!(blocked(&format!(
             "SecUnicodeMapFile unicode.mapping\n{rule}"
         )));
-        assert!(!blocked(rule));
+        // Without a file, what looks like ASCII is taken for it.
+        assert!(blocked(rule));
         let wrong = "SecUnicodeMapFile unicode.mapping 1250\n";
         let document = seclang::load_str("rules.conf", wrong, &Files(&[("unicode.mapping", MAP)]));
         let errors = waf::RuleSet::compile(&[document.unwrap()], &CompileOptions::default());
         assert!(errors.unwrap_err()[0].to_string().contains("code page"));
+    }
+}
+
+/// Exclusions at run time, by every way to name rules and targets.
+mod exclusions {
+    use super::*;
+
+    const RULES: &str = r#"
+        SecRule ARGS|REQUEST_COOKIES "@contains x" "id:100,phase:2,deny,tag:'one',tag:'attack-x',msg:'an x'"
+        SecRule ARGS "@contains x" "id:101,phase:2,deny,tag:'two',msg:'also an x',chain"
+          SecRule ARGS "@contains y""#;
+
+    #[track_caller]
+    fn with(ctl: &str, target: &str, blocked_by: Option<u64>) {
+        let rules = format!("SecAction \"id:1,phase:1,pass,nolog,{ctl}\"\n{RULES}");
+        let outcome = site(&rules).given(get(target));
+        match blocked_by {
+            Some(id) => drop(outcome.expect_blocked_by(id)),
+            None => drop(outcome.expect_passed()),
+        }
+    }
+
+    #[test]
+    fn of_rules() {
+        with("t:none", "/?a=x", Some(100));
+        with("ctl:ruleRemoveById=100", "/?a=x", None);
+        with("ctl:ruleRemoveById=100", "/?a=xy", Some(101));
+        with("ctl:ruleRemoveById=50-101", "/?a=xy", None);
+        with("ctl:ruleRemoveByTag=attack-x", "/?a=xy", Some(101));
+        with("ctl:ruleRemoveByTag=^attack", "/?a=x", None);
+        with("ctl:ruleRemoveByMsg='an x'", "/?a=xy", None);
+        with("ctl:ruleRemoveByMsg='^an x$'", "/?a=xy", Some(101));
+    }
+
+    #[test]
+    fn of_targets() {
+        with("ctl:ruleRemoveTargetById=100;ARGS:a", "/?a=x", None);
+        with(
+            "ctl:ruleRemoveTargetById=100;ARGS:A",
+            "/?a=x&b=x",
+            Some(100),
+        );
+        with(
+            "ctl:ruleRemoveTargetById=1-100;ARGS:/^a\\d$/",
+            "/?a1=x&A2=x",
+            None,
+        );
+        with(
+            "ctl:ruleRemoveTargetById=100;ARGS:/^a\\d$/",
+            "/?a1=x&ab=x",
+            Some(100),
+        );
+        with("ctl:ruleRemoveTargetByTag=one;ARGS", "/?a=x", None);
+        with("ctl:ruleRemoveTargetByMsg=x;ARGS:a", "/?a=xy", None);
+        // Also of a chain's later links.
+        with(
+            "ctl:ruleRemoveTargetById=100-101;ARGS:b",
+            "/?a=z&b=xy",
+            None,
+        );
+    }
+
+    #[test]
+    fn at_load_with_links() {
+        let rules = |directive: &str| format!("{RULES}\nSecRuleRemoveById 100\n{directive}\n");
+        site(&rules("SecRuleUpdateTargetById 101:1 \"!ARGS:b\""))
+            .given(get("/?a=x&b=y"))
+            .expect_passed();
+        site(&rules("SecRuleUpdateTargetById 101:1 \"!ARGS:b\""))
+            .given(get("/?a=y&b=x"))
+            .expect_blocked_by(101);
+        site(&rules(
+            "SecRuleUpdateActionById 101:1 \"t:urlDecode,t:base64Decode\"",
+        ))
+        .given(get("/?a=xy"))
+        .expect_passed();
+        site(&rules("SecRuleUpdateActionById 101 \"pass,status:404\""))
+            .given(get("/?a=xy"))
+            .expect_passed();
+        site(&rules(
+            "SecRuleUpdateTargetByMsg \"^also\" \"REQUEST_FILENAME\"",
+        ))
+        .given(get("/x?b=y"))
+        .expect_blocked_by(101);
+    }
+}
+
+/// Flow within a phase.
+mod flow {
+    use super::*;
+
+    #[test]
+    fn allow_reaches_as_far_as_it_says() {
+        let rules = |allow: &str| {
+            format!(
+                "SecRule ARGS:a . \"id:1,phase:1,{allow},nolog\"
+                 SecAction id:2,phase:1,pass,log
+                 SecAction id:3,phase:2,pass,log
+                 SecAction id:4,phase:3,pass,log
+                 SecAction id:5,phase:5,pass,log"
+            )
+        };
+        for (allow, ids) in [
+            ("pass", &[2, 3, 4, 5][..]),
+            ("allow:phase", &[3, 4, 5]),
+            ("allow:request", &[4, 5]),
+            ("allow", &[5]),
+        ] {
+            site(&rules(allow)).given(get("/?a=1")).expect_matched(ids);
+        }
+    }
+
+    #[test]
+    fn skip_counts_rules_and_a_chain_is_one() {
+        site(
+            "SecAction id:1,phase:1,pass,nolog,skip:2
+             SecAction id:2,phase:1,pass,log,chain
+             SecRule ARGS .
+             SecAction id:3,phase:1,pass,log
+             SecAction id:4,phase:1,pass,log",
+        )
+        .given(get("/?a=1"))
+        .expect_matched(&[4]);
+    }
+
+    #[test]
+    fn a_redirection_takes_macros_and_a_connection_is_dropped() {
+        let outcome = site("SecRule ARGS:to \"^/\" \"id:1,phase:1,redirect:'https://example.com%{args.to}?from=%{remote_addr}',status:307\"")
+            .given(get("/?to=/login"));
+        assert_eq!(
+            outcome.intervention,
+            waf::Intervention::Redirect {
+                url: "https://example.com/login?from=192.0.2.1".into(),
+                status: 307,
+                rule: 1
+            }
+        );
+        let outcome = site("SecAction id:1,phase:1,drop").given(get("/"));
+        assert_eq!(outcome.intervention, waf::Intervention::Drop { rule: 1 });
     }
 }

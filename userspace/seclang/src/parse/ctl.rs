@@ -322,10 +322,21 @@ fn remove(option: &'static str, argument: &Mapped, problems: &mut Problems) -> O
         let expected = ID;
         problems.add(argument.span(), Problem::MissingValue { of, expected });
         return None;
-    } else if option.ends_with("ByTag") {
-        RuleChoice::Tag(rules.text().to_owned())
     } else {
-        RuleChoice::Msg(rules.text().to_owned())
+        // Some put quotes round the text behind `=`.
+        let text = rules.text();
+        let inner = text
+            .strip_prefix('\'')
+            .and_then(|text| text.strip_suffix('\''));
+        let text = inner
+            .filter(|inner| !inner.is_empty())
+            .unwrap_or(text)
+            .to_owned();
+        if option.ends_with("ByTag") {
+            RuleChoice::Tag(text)
+        } else {
+            RuleChoice::Msg(text)
+        }
     };
     if !with_target {
         return Some(Ctl::RuleRemove(choice));

@@ -70,6 +70,9 @@ pub enum CompileErrorKind {
     /// A word of the language that this engine does not carry out.
     #[error("{0} is not supported")]
     Unsupported(String),
+    /// A word of the language that is refused with a reason of its own: what, and what to do instead.
+    #[error("{0} is not supported")]
+    Refused(&'static str, &'static str),
     /// A regular expression.
     #[error(transparent)]
     Pattern(RegexError),
@@ -130,6 +133,7 @@ impl CompileErrorKind {
             Self::Unsupported(_) => {
                 "take the rule out (SecRuleRemoveById before the end of the files does) or write it otherwise"
             }
+            Self::Refused(_, remedy) => remedy,
             Self::Pattern(_) | Self::Template(_) => {
                 "patterns are those of PCRE2; `\\` before a sign takes it as it is"
             }

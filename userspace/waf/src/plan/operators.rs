@@ -112,9 +112,33 @@ impl Compiler<'_> {
                 Test::Networks(Networks::read(entries).map_err(Problem::Network)?)
             }
             OperatorKind::VerifyCc => Test::CardNumber(CardNumber(regex(literal()?)?)),
-            kind => return Err(Problem::Unsupported(format!("the operator @{kind}"))),
+            kind => return Err(refused(kind)),
         })
     }
+}
+
+/// Why the other operators are not carried out.
+fn refused(kind: OperatorKind) -> Problem {
+    let (word, remedy) = match kind {
+        OperatorKind::Rbl => (
+            "the operator @rbl",
+            "a request must not wait for DNS: load the list as a file and use @ipMatchFromFile, or ban its networks",
+        ),
+        OperatorKind::FuzzyHash => (
+            "the operator @fuzzyHash",
+            "fuzzy hashes are those of ssdeep, which is not part of bascule; look for malware behind the proxy",
+        ),
+        OperatorKind::ValidateDtd => (
+            "the operator @validateDTD",
+            "documents are not held against a DTD: use XPaths on what must or must not stand in them, REQBODY_ERROR tells what is not XML",
+        ),
+        OperatorKind::ValidateSchema => (
+            "the operator @validateSchema",
+            "documents are not held against a schema: use XPaths or ARGS on what must or must not stand in them",
+        ),
+        kind => return Problem::Unsupported(format!("the operator @{kind}")),
+    };
+    Problem::Refused(word, remedy)
 }
 
 /// The tests that take nothing when they are compiled.

@@ -45,9 +45,85 @@ impl UnicodeMap {
     }
 }
 
+/// What looks like ASCII above U+00FF, as code page 20127 (US-ASCII) takes it: runs of characters that follow each other, and the bytes
+/// that stand for them. This is what counts without a file. Full-width forms are not in it: they are computed.
+const LOOKALIKES: &[(u16, &[u8])] = &[
+    (
+        0x0100,
+        b"AaAaAaCcCcCcCcDdDdEeEeEeEeEeGgGgGgGgHhHhIiIiIiIiIi",
+    ),
+    (0x0134, b"JjKk"),
+    (0x0139, b"LlLlLl"),
+    (0x0141, b"LlNnNnNn"),
+    (0x014C, b"OoOoOoOoRrRrRrSsSsSsSsTtTtTtUuUuUuUuUuUuWwYyYZ"),
+    (0x017B, b"ZzZz"),
+    (0x0180, b"b"),
+    (0x0189, b"D"),
+    (0x0191, b"Ff"),
+    (0x0197, b"I"),
+    (0x019A, b"l"),
+    (0x019F, b"OOo"),
+    (0x01AB, b"t"),
+    (0x01AE, b"TUu"),
+    (0x01B6, b"z"),
+    (0x01CD, b"AaIiOoUuUuUuUuUu"),
+    (0x01DE, b"Aa"),
+    (0x01E4, b"GgGgKkOoOo"),
+    (0x01F0, b"j"),
+    (0x0261, b"g"),
+    (0x02B9, b"'\""),
+    (0x02BC, b"'"),
+    (0x02C4, b"^"),
+    (0x02C6, b"^"),
+    (0x02C8, b"'"),
+    (0x02CB, b"`"),
+    (0x02CD, b"_"),
+    (0x02DC, b"~"),
+    (0x0300, b"`"),
+    (0x0302, b"^~"),
+    (0x030E, b"\""),
+    (0x0331, b"__"),
+    (0x2000, b"       "),
+    (0x2010, b"--"),
+    (0x2013, b"--"),
+    (0x2018, b"'',"),
+    (0x201C, b"\"\"\""),
+    (0x2022, b"."),
+    (0x2026, b"."),
+    (0x2032, b"'"),
+    (0x2035, b"`"),
+    (0x2039, b"<>"),
+    (0x2122, b"T"),
+];
+
+/// The ASCII byte that a character looks like.
+pub(super) fn lookalike(character: u16) -> Option<u8> {
+    let behind = LOOKALIKES.partition_point(|(first, _)| *first <= character);
+    let (first, bytes) = LOOKALIKES.get(behind.checked_sub(1)?)?;
+    bytes.get(usize::from(character - first)).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lookalikes_are_in_order_and_found() {
+        assert!(LOOKALIKES.is_sorted_by_key(|(first, _)| *first));
+        for (character, byte) in [
+            (0x0100, Some(b'A')),
+            (0x0131, Some(b'i')),
+            (0x0132, None),
+            (0x2019, Some(b'\'')),
+            (0x201D, Some(b'"')),
+            (0x2014, Some(b'-')),
+            (0x00FF, None),
+            (0x1100, None),
+            (0xFFFF, None),
+        ] {
+            assert_eq!(lookalike(character), byte, "{character:04x}");
+        }
+    }
 
     #[test]
     fn a_file_holds_code_pages() {

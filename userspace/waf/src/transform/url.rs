@@ -1,6 +1,7 @@
 //! `urlDecode`, `urlDecodeUni`, `urlEncode`.
 
 use super::UnicodeMap;
+use super::map::lookalike;
 use crate::bytes::{hex_pair, hex_value};
 
 /// `%HH` and `+`; a `%` that is not followed by two digits stays.
@@ -24,8 +25,8 @@ pub(crate) fn url_decode(input: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// As [`url_decode`], and `%uHHHH` as the byte that `map` has for it, else as its low byte, where the full-width forms U+FF01..U+FF5E
-/// become ASCII.
+/// As [`url_decode`], and `%uHHHH` as the byte that `map` has for it (without a map, as the ASCII that it looks like), else as its low
+/// byte, where the full-width forms U+FF01..U+FF5E become ASCII.
 pub(super) fn url_decode_uni(input: &[u8], map: Option<&UnicodeMap>, out: &mut Vec<u8>) {
     let mut at = 0;
     while let Some(&byte) = input.get(at) {
@@ -68,7 +69,8 @@ pub(super) fn url_decode_uni(input: &[u8], map: Option<&UnicodeMap>, out: &mut V
 fn mapped_escape(input: &[u8], at: usize, map: Option<&UnicodeMap>) -> Option<u8> {
     let high = hex_pair(input, at)?;
     let low = hex_pair(input, at + 2)?;
-    let mapped = map.and_then(|map| map.find(u16::from_be_bytes([high, low])));
+    let character = u16::from_be_bytes([high, low]);
+    let mapped = map.map_or_else(|| lookalike(character), |map| map.find(character));
     Some(mapped.unwrap_or_else(|| full_width(high, low)))
 }
 
