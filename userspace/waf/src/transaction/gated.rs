@@ -244,6 +244,7 @@ fn bytes_of<'a>(
     match value.bytes {
         Bytes::Stored(span) => state.store.get(span),
         Bytes::RequestBody => &request.body,
+        Bytes::RequestBodyPart(start, length) => request.body_part(start, length),
         Bytes::ResponseBody => &response.body,
     }
 }
