@@ -3,7 +3,7 @@
 use seclang::ast::Phase;
 
 use super::stages::Stages;
-use super::state::{Bytes, Value};
+use super::state::Value;
 use super::{EngineError, Transaction};
 use crate::WORK_OF_AN_EXCEEDED_LIMIT;
 use crate::cache::{self, VerdictCache};
@@ -135,7 +135,7 @@ impl Transaction {
         work: &mut GateWork,
     ) -> Result<(), EngineError> {
         self.spend(WORK_OF_A_LOOKUP)?;
-        let bytes = bytes_of(&self.state, &self.request, &self.response, value);
+        let bytes = value.bytes.of(&self.state, &self.request, &self.response);
         if bytes.len() <= cache::VALUE_LIMIT_BYTES
             && let Some(verdict) = work.cache.get(tag(plan, class), bytes)
         {
@@ -219,7 +219,10 @@ impl Transaction {
                 self.state.decided.hits.push((rule, pending.value));
                 self.state.decided.hit_rules.insert(rule);
             }
-            let bytes = bytes_of(&self.state, &self.request, &self.response, &pending.value);
+            let bytes = pending
+                .value
+                .bytes
+                .of(&self.state, &self.request, &self.response);
             if bytes.len() <= cache::VALUE_LIMIT_BYTES {
                 let tag = tag(plan, pending.class);
                 work.cache.insert(tag, bytes, &work.verdict);
@@ -232,21 +235,6 @@ impl Transaction {
 /// What verdicts are remembered under besides the value.
 fn tag(plan: &RuleSet, class: u32) -> u64 {
     plan.serial << 32 | u64::from(class)
-}
-
-/// The bytes of a value, without borrowing the whole transaction.
-fn bytes_of<'a>(
-    state: &'a super::state::State,
-    request: &'a super::state::Request,
-    response: &'a super::state::Response,
-    value: &Value,
-) -> &'a [u8] {
-    match value.bytes {
-        Bytes::Stored(span) => state.store.get(span),
-        Bytes::RequestBody => &request.body,
-        Bytes::RequestBodyPart(start, length) => request.body_part(start, length),
-        Bytes::ResponseBody => &response.body,
-    }
 }
 
 /// One scan over all texts: which units could match which stages, by stage.

@@ -116,6 +116,22 @@ pub(crate) enum Bytes {
     ResponseBody,
 }
 
+impl Bytes {
+    pub(crate) fn of<'a>(
+        self,
+        state: &'a State,
+        request: &'a Request,
+        response: &'a Response,
+    ) -> &'a [u8] {
+        match self {
+            Self::Stored(span) => state.store.get(span),
+            Self::RequestBody => &request.body,
+            Self::RequestBodyPart(start, length) => request.body_part(start, length),
+            Self::ResponseBody => &response.body,
+        }
+    }
+}
+
 /// A value of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Value {

@@ -74,12 +74,7 @@ impl Transaction {
 
     /// The bytes of a value.
     pub(super) fn bytes(&self, bytes: Bytes) -> &[u8] {
-        match bytes {
-            Bytes::Stored(span) => self.state.store.get(span),
-            Bytes::RequestBody => &self.request.body,
-            Bytes::RequestBodyPart(start, length) => self.request.body_part(start, length),
-            Bytes::ResponseBody => &self.response.body,
-        }
+        bytes.of(&self.state, &self.request, &self.response)
     }
 
     /// Appends the values of `variable` whose key `selects` wants; scalars have no key and are asked nothing.
