@@ -124,6 +124,8 @@ pub enum Directive {
     },
     /// `Include path`, a path or a pattern with `*`, `?` and `[...]`.
     Include(String),
+    /// `IncludeOptional path`, as `Include`, and it may name nothing. Apache's.
+    IncludeOptional(String),
     /// ``SecDataset name `lines` ``
     Dataset {
         /// The name that operators use.

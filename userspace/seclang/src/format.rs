@@ -200,6 +200,7 @@ impl Display for Directive {
                 action_lines(f, actions, "")
             }
             Self::Include(path) => write!(f, "Include {}", word(path)),
+            Self::IncludeOptional(path) => write!(f, "IncludeOptional {}", word(path)),
             Self::Dataset { name, entries } => {
                 writeln!(f, "SecDataset {} `", word(name))?;
                 entries

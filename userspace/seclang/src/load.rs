@@ -161,7 +161,12 @@ impl<'a> Run<'a> {
         let file = self.parser.add_source(name, text);
         for directive in self.parser.parse(file) {
             match &directive.value {
-                Directive::Include(pattern) => self.include(&path, pattern, directive.span, depth),
+                Directive::Include(pattern) => {
+                    self.include(&path, pattern, directive.span, depth, false);
+                }
+                Directive::IncludeOptional(pattern) => {
+                    self.include(&path, pattern, directive.span, depth, true);
+                }
                 _ => {
                     self.read_data(&path, &directive);
                     self.parser.directives.push(directive);
@@ -171,7 +176,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn include(&mut self, from: &Path, pattern: &str, span: Span, depth: usize) {
+    fn include(&mut self, from: &Path, pattern: &str, span: Span, depth: usize, may_lack: bool) {
         if depth + 1 >= limits::INCLUDE_DEPTH {
             let limit = limits::INCLUDE_DEPTH;
             let what = "levels of Include";
@@ -188,6 +193,7 @@ impl<'a> Run<'a> {
                     }
                 }
             }
+            Err(Problem::NoSuchFile(_)) if may_lack => {}
             Err(problem) => self.parser.problems.add(span, problem),
         }
     }

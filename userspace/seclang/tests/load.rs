@@ -69,14 +69,15 @@ fn included_files_stand_in_the_place_of_the_directive_sorted_by_name() {
     let files = Memory::of(&[
         (
             "etc/main.conf",
-            "SecMarker A\nInclude rules/*.conf\nSecMarker Z",
+            "SecMarker A\nInclude rules/*.conf\nIncludeOptional no.conf\nIncludeOptional opt.conf\nSecMarker Z",
         ),
         ("etc/rules/2.conf", "SecMarker C"),
+        ("etc/opt.conf", "SecMarker D"),
         ("etc/rules/1.conf", "SecMarker B\nInclude deep/x.conf"),
         ("etc/rules/deep/x.conf", "SecMarker BB"),
     ]);
     let document = load(&["etc/main.conf"], &files).expect("it loads");
-    assert_eq!(markers(&document), ["A", "B", "BB", "C", "Z"]);
+    assert_eq!(markers(&document), ["A", "B", "BB", "C", "D", "Z"]);
     let place = document.sources.locate(document.directives[2].span);
     assert_eq!(place.to_string(), "etc/rules/deep/x.conf:1:1");
 }

@@ -43,10 +43,6 @@ fn what_cannot_be_carried_out_is_an_error() {
             "SecRule ARGS \"@pmFromFile missing.data\" \"id:1,phase:2,deny\"",
             "missing.data",
         ),
-        (
-            "SecRule ARGS \"@geoLookup\" \"id:1,phase:2,deny\"",
-            "@geoLookup has no database",
-        ),
     ] {
         let errors = errors(rules);
         assert!(
@@ -54,6 +50,25 @@ fn what_cannot_be_carried_out_is_an_error() {
             "{rules}: {errors:?}"
         );
     }
+}
+
+#[test]
+fn who_has_nobody_to_ask_finds_nothing_and_says_so() {
+    let rules = compile(
+        "SecRule REMOTE_ADDR \"@geoLookup\" \"id:1,phase:1,deny\"\n\
+         SecRule REMOTE_ADDR \"@rbl list.example\" \"id:2,phase:1,deny\"\n\
+         SecRule REMOTE_ADDR \"!@rbl list.example\" \"id:3,phase:1,pass,log\"\n",
+        &CompileOptions::default(),
+    )
+    .unwrap();
+    let notices: Vec<_> = rules.notices().iter().map(ToString::to_string).collect();
+    assert_eq!(notices.len(), 3, "{notices:?}");
+    assert!(
+        notices[0].starts_with("test.conf:1: rule 1: @geoLookup finds nothing"),
+        "{notices:?}"
+    );
+    let site = site("SecRule REMOTE_ADDR \"!@rbl list.example\" \"id:3,phase:1,pass,log\"");
+    site.given(get("/")).expect_matched(&[3]);
 }
 
 #[test]

@@ -74,6 +74,24 @@ fn the_crs_loads_without_a_word() {
     assert!(notices.is_empty(), "{notices:#?}");
 }
 
+/// The package of the distribution, where it is installed. It asks a database of places that it does not bring, and block lists.
+#[test]
+fn the_crs_of_a_distribution_loads_without_an_untrue_word() {
+    let file = Path::new("/usr/share/modsecurity-crs/owasp-crs.load");
+    if !file.exists() {
+        return;
+    }
+    let document = seclang::load(&[file], &seclang::FsLoader)
+        .unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let rules = compiled(&document, Form::Exact);
+    assert!(rules.detection_rules() > 100, "{:?}", rules.stats());
+    for notice in rules.notices() {
+        let text = notice.to_string();
+        let true_ones = ["@geoLookup finds nothing", "@rbl finds nothing"];
+        assert!(true_ones.iter().any(|known| text.contains(known)), "{text}");
+    }
+}
+
 /// A request as the bytes of the test have it. `None` where no HTTP front would hand it to a WAF.
 fn exchange(raw: &[u8]) -> Option<Exchange> {
     let line_end = raw.windows(2).position(|window| window == b"\r\n")?;

@@ -29,7 +29,7 @@ const DIRECTIVES: [&str; 15] = [
     "SecRuleUpdateTargetById",
     "SecRuleUpdateTargetByMsg",
     "SecRuleUpdateTargetByTag",
-    // Apache's; a rule set that needs it is read like one with Include.
+    // Apache's, which distributions use.
     "IncludeOptional",
 ];
 
@@ -124,14 +124,7 @@ fn other(name: &str, statement: &Statement, problems: &mut Problems) -> Option<D
         "SecMarker" => named(statement, "the name of a marker", problems).map(Directive::Marker),
         "Include" => named(statement, "a path or a pattern", problems).map(Directive::Include),
         "IncludeOptional" => {
-            let kind = WordKind::Directive;
-            let word = name.to_owned();
-            let reason = "write Include; a pattern must find at least one file";
-            problems.add(
-                statement.name.span(),
-                Problem::Refused { kind, word, reason },
-            );
-            None
+            named(statement, "a path or a pattern", problems).map(Directive::IncludeOptional)
         }
         "SecComponentSignature" => {
             named(statement, "a text", problems).map(Directive::ComponentSignature)

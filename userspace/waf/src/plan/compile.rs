@@ -179,6 +179,16 @@ impl<'a> Compiler<'a> {
                 Err(kind) => self.error(draft, target.span, kind),
             }
         }
+        if let Some(why) = self.asks_nobody(condition.operator.kind) {
+            let text = format!(
+                "rule {}: @{} finds nothing: {why}",
+                draft.rule.id(),
+                condition.operator.kind
+            );
+            let place = place_of(draft.document, condition.operator.span);
+            self.notices.push(Notice { place, text });
+            return Some(compiled);
+        }
         match self.test(draft, &condition.operator) {
             Ok(test) => compiled.test = test,
             Err(kind) => {

@@ -176,7 +176,7 @@ impl<'a> Drafts<'a> {
                 }
             }
             // An Include that still stands in the tree came from a text without files: there is nothing to follow.
-            Directive::Include(path) => self.notice(
+            Directive::Include(path) | Directive::IncludeOptional(path) => self.notice(
                 place(),
                 format!("Include {path} was not followed: the rules were not read from files"),
             ),

@@ -100,9 +100,6 @@ pub enum CompileErrorKind {
     /// The file of `SecGeoLookupDb`.
     #[error(transparent)]
     Places(PlacesError),
-    /// `@geoLookup` without a database.
-    #[error("@geoLookup has no database")]
-    NoPlaces,
     /// An address or network.
     #[error(transparent)]
     Network(NetworkError),
@@ -149,7 +146,6 @@ impl CompileErrorKind {
                 "write Off; FILES_TMP_CONTENT holds what was uploaded, and a scanner has its place behind the proxy"
             }
             Self::Places(_) => "it reads files that end in .mmdb, of cities or of countries",
-            Self::NoPlaces => "name a MaxMind database with SecGeoLookupDb before the rule",
             Self::Nation(_) => {
                 "write a pattern with @verifySSN, @verifyCPF or @verifySVNR for other nations"
             }

@@ -12,6 +12,18 @@ use crate::operator::{
 };
 
 impl Compiler<'_> {
+    /// Why an operator finds nothing here: who would know is not asked. ModSecurity behaves alike where it has nobody to ask, and
+    /// sets of rules count on it.
+    pub(super) fn asks_nobody(&self, kind: OperatorKind) -> Option<&'static str> {
+        match kind {
+            OperatorKind::GeoLookup if self.drafts.places.is_none() => {
+                Some("no SecGeoLookupDb names a database")
+            }
+            OperatorKind::Rbl => Some("no name server is asked while a request waits"),
+            _ => None,
+        }
+    }
+
     pub(super) fn test(
         &self,
         draft: &Draft<'_>,
@@ -59,9 +71,7 @@ impl Compiler<'_> {
                 let template = PathTemplate::read(literal()?, self.match_limit);
                 Test::Path(template.map_err(Problem::Template)?)
             }
-            OperatorKind::GeoLookup => {
-                Test::Places(self.drafts.places.clone().ok_or(Problem::NoPlaces)?)
-            }
+            OperatorKind::GeoLookup => self.drafts.places.clone().map_or(Test::Never, Test::Places),
             OperatorKind::VerifyCpf => number(Nation::Brazil, literal()?)?,
             OperatorKind::VerifySsn => number(Nation::UnitedStates, literal()?)?,
             OperatorKind::VerifySvnr => number(Nation::Austria, literal()?)?,
