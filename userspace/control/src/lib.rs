@@ -7,10 +7,12 @@
 
 mod access_log;
 pub mod admin;
+mod audit_sinks;
 mod build;
 mod check;
 pub mod client;
 mod error;
+mod https;
 mod kernel_path;
 pub mod key_store;
 mod keys;

@@ -350,6 +350,16 @@ impl Supervisor {
             .for_each(|writer| writer.sink().reopen());
     }
 
+    /// The audit logs that are open, by name, and the records that each of them lost.
+    pub(crate) fn audit_records_dropped(&self) -> Vec<(String, u64)> {
+        let current = self.lock();
+        let logs = current.memory.audit_logs().map(|writer| {
+            let sink = writer.sink();
+            (sink.name().to_owned(), sink.dropped())
+        });
+        logs.collect()
+    }
+
     /// What the workers share with us.
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {

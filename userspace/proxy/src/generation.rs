@@ -134,7 +134,18 @@ pub struct WafPlan {
     /// Whether a verdict is carried out or only logged.
     pub mode: waf::Mode,
     /// Where the audit records go.
-    pub audit: Option<crate::LineSink>,
+    pub audit: Option<crate::AuditTarget>,
+    /// Rules that look on.
+    pub shadow: Option<ShadowPlan>,
+}
+
+/// Rules that look at a share of the requests and change nothing.
+#[derive(Clone)]
+pub struct ShadowPlan {
+    /// The compiled rules.
+    pub rules: Arc<LiveRules>,
+    /// How many of 10,000 requests they look at.
+    pub share: u16,
 }
 
 /// Compiled rules that can give way to others with the same verdicts: what is missing of a plan is compiled while it serves.

@@ -24,9 +24,11 @@ mod worker;
 pub use admission::{Admission, AdmissionLimits, Admitted, Refused};
 pub use generation::{
     Access, EndpointPlan, FrontLimits, FrontTimeouts, Generation, HashBy, HeaderEdits,
-    ListenerPlan, LiveRules, RoutePlan, UpstreamPlan, WafPlan,
+    ListenerPlan, LiveRules, RoutePlan, ShadowPlan, UpstreamPlan, WafPlan,
 };
-pub use log::{AccessTarget, LineSink, LineWriter};
+pub use log::{
+    AccessTarget, AuditFormat, AuditTarget, Destination, LineSink, LineWriter, Syslog, SyslogServer,
+};
 pub use metrics::Metrics;
 pub use sockets::Sockets;
 pub use worker::{Order, Shared, Workers};

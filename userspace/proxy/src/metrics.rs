@@ -32,6 +32,9 @@ pub struct Metrics {
     upstream_seconds: HistogramVec,
     waf_verdicts: IntCounterVec,
     waf_rules: IntCounterVec,
+    waf_errors: IntCounterVec,
+    waf_shadow: IntCounterVec,
+    waf_shadow_rules: IntCounterVec,
     auth_outcomes: IntCounterVec,
     bytes: IntCounterVec,
     connections: IntGaugeVec,
@@ -106,6 +109,21 @@ impl Metrics {
                 "Matches of logged rules, by rule id.",
                 &["rule"],
             )?,
+            waf_errors: counters(
+                "bascule_waf_errors_total",
+                "Requests that the WAF could not inspect to their end, by policy, error and the rule at hand.",
+                &["policy", "error", "rule"],
+            )?,
+            waf_shadow: counters(
+                "bascule_waf_shadow_total",
+                "What shadow rules said beside the rules in force: agrees, would_block, would_pass, failed.",
+                &["policy", "outcome"],
+            )?,
+            waf_shadow_rules: counters(
+                "bascule_waf_shadow_rule_matches_total",
+                "Matches of logged rules where shadow rules and rules in force disagree: of the shadow's where it would block, else of those in force.",
+                &["policy", "rule", "outcome"],
+            )?,
             auth_outcomes: counters(
                 "bascule_auth_total",
                 "Outcomes of authentication, by route and outcome.",
@@ -144,6 +162,9 @@ impl Metrics {
             Box::new(self.upstream_seconds.clone()),
             Box::new(self.waf_verdicts.clone()),
             Box::new(self.waf_rules.clone()),
+            Box::new(self.waf_errors.clone()),
+            Box::new(self.waf_shadow.clone()),
+            Box::new(self.waf_shadow_rules.clone()),
             Box::new(self.auth_outcomes.clone()),
             Box::new(self.bytes.clone()),
             Box::new(self.connections.clone()),
@@ -159,6 +180,25 @@ impl Metrics {
             refused: self.refused.clone(),
             name: name.to_owned(),
         }
+    }
+
+    /// Counts a request that was not inspected to its end.
+    pub(crate) fn waf_error(&self, policy: &str, error: &str, rule: u64) {
+        self.waf_errors
+            .with_label_values(&[policy, error, itoa::Buffer::new().format(rule)])
+            .inc();
+    }
+
+    /// Counts what shadow rules said.
+    pub(crate) fn shadow(&self, policy: &str, outcome: &str) {
+        self.waf_shadow.with_label_values(&[policy, outcome]).inc();
+    }
+
+    /// Counts a match on which shadow rules and rules in force disagree.
+    pub(crate) fn shadow_rule(&self, policy: &str, rule: u64, outcome: &str) {
+        self.waf_shadow_rules
+            .with_label_values(&[policy, itoa::Buffer::new().format(rule), outcome])
+            .inc();
     }
 
     /// Counts a match of a rule. Matches are rare, so this goes to the shared counter at once.

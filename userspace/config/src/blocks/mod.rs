@@ -1,6 +1,7 @@
 //! The blocks of the file, each with its keys, defaults and limits.
 
 mod admin;
+mod audit;
 mod auth;
 mod cache;
 mod kernel;
@@ -13,6 +14,7 @@ mod upstream;
 mod waf;
 
 pub use admin::{Admin, Io, MAX_WORKERS, Workers};
+pub use audit::{AuditFormat, AuditLog, AuditParts, AuditWhich, Scrub, SyslogTarget};
 pub use auth::{ApiKey, AuthMethod, ClaimRule, ClaimValue, Jwks, Jwt, TokenAlgorithm};
 pub use cache::{Cache, default_cache_folder};
 pub use kernel::{Bans, Kernel, KernelMode};
@@ -26,5 +28,6 @@ pub use upstream::{
     Pool, Retries, Upstream, UpstreamTls,
 };
 pub use waf::{
-    Exclude, OverLimit, RuleIds, RuleSource, TargetExclusion, WafFailure, WafMode, WafPolicy,
+    Exclude, OverLimit, RuleIds, RuleSource, Shadow, TargetExclusion, WafFailure, WafMode,
+    WafPolicy,
 };

@@ -1,11 +1,13 @@
 //! WAF policies.
 
+use super::AuditLog;
 use crate::block::{block, optional_block, words};
 use crate::diagnostic::{Diagnostic, Kind, Span};
 use crate::document::{Node, Value};
 use crate::reader::{Bad, Reader, shortened};
 use crate::setting::{Book, Setting};
-use crate::values::{Files, OneOrMore, OutputFile, Size};
+use crate::values::{Files, OneOrMore, Percent, Size};
+
 use serde_json::{Value as Json, json};
 
 words! {
@@ -109,9 +111,9 @@ block! {
         /// The anomaly score from which a request is blocked. Left out: what the rules set, which is 5 for the shipped
         /// ones and for the CRS.
         threshold: Option<u16> = None, within 1..=10_000;
-        /// Where matches are written, one JSON object for each request that a rule matched. Left out: to the log of the
-        /// program alone.
-        audit_log: Option<OutputFile> = None;
+        /// Where matches are written, one record for each request that a rule matched: a path, or a block. Left out: where the
+        /// rules say with SecAuditLog, or nowhere; the access log and the metrics name the rules in any case.
+        audit_log: Option<AuditLog> = None;
         /// What happens when the engine cannot finish.
         fail: WafFailure = WafFailure::Closed;
         /// Largest body that is held back and inspected; `over_limit` says what happens to a larger one. Left out: what
@@ -120,6 +122,25 @@ block! {
         /// What happens to a body larger than `body_limit`. Left out: what the rules set with SecRequestBodyLimitAction,
         /// or `reject`.
         over_limit: Option<OverLimit> = None;
+        /// What is not inspected.
+        exclude: Exclude = Exclude::default();
+        /// Another set of rules that looks on: to know what it would do before it is put in force.
+        shadow: Option<Shadow> = None;
+    }
+}
+
+block! {
+    /// Rules beside those in force, on a share of the requests. What they say is logged and counted, and changes nothing: no answer,
+    /// and no request fails because of them. Of bodies they see what the rules in force see.
+    pub struct Shadow {
+        /// The rules, in the order in which they are loaded.
+        rules: OneOrMore<RuleSource>;
+        /// The share of requests that they look at.
+        share: Percent = Percent::new(100);
+        /// The paranoia level. Left out: what the rules set.
+        paranoia: Option<u8> = None, within 1..=4;
+        /// The anomaly score from which a request would be blocked. Left out: what the rules set.
+        threshold: Option<u16> = None, within 1..=10_000;
         /// What is not inspected.
         exclude: Exclude = Exclude::default();
     }

@@ -33,6 +33,8 @@ pub(crate) trait Instance: Send + Sync + 'static {
     fn bans(&self) -> &Bans;
     /// The counters of the XDP gate; empty without it, or where they cannot be read.
     fn packets(&self) -> Vec<CounterSample>;
+    /// Audit records that were lost, by log.
+    fn audit_records_dropped(&self) -> Vec<(String, u64)>;
     /// Access lines that were lost.
     fn access_lines_dropped(&self) -> u64;
     /// Puts the configuration in force again.
@@ -104,6 +106,10 @@ impl Instance for Supervisor {
                 Vec::new()
             }
         }
+    }
+
+    fn audit_records_dropped(&self) -> Vec<(String, u64)> {
+        Self::audit_records_dropped(self)
     }
 
     fn access_lines_dropped(&self) -> u64 {

@@ -24,6 +24,7 @@ pub(super) struct Now {
     pub(super) status: Status,
     pub(super) bans_refused: u64,
     pub(super) access_lines_dropped: u64,
+    pub(super) audit_records_dropped: Vec<(String, u64)>,
 }
 
 impl Now {
@@ -84,6 +85,15 @@ impl Now {
                 .set(policy.complete.into());
         }
         families.extend(complete.collect());
+        let lost = counters(
+            "bascule_audit_records_dropped_total",
+            "Audit records that were lost because a log did not take them, or not as fast as they came.",
+            &["log"],
+        )?;
+        for (log, dropped) in &self.audit_records_dropped {
+            lost.with_label_values(&[log]).inc_by(*dropped);
+        }
+        families.extend(lost.collect());
         families.extend(counter(
             "bascule_access_lines_dropped_total",
             "Lines of the access log that were lost because the disk was too slow.",

@@ -122,6 +122,10 @@ impl Instance for Pretended {
         self.packets.lock().unwrap().clone()
     }
 
+    fn audit_records_dropped(&self) -> Vec<(String, u64)> {
+        vec![("audit.json".to_owned(), 4)]
+    }
+
     fn access_lines_dropped(&self) -> u64 {
         3
     }
@@ -269,6 +273,7 @@ fn metrics_join_what_was_counted_and_what_is_looked_up() {
         "bascule_ready 1",
         "bascule_bans 0",
         "bascule_access_lines_dropped_total 3",
+        "bascule_audit_records_dropped_total{log=\"audit.json\"} 4",
         r#"bascule_kernel_path_info{path="user space: a \"test\""} 1"#,
         r#"bascule_endpoint_healthy{endpoint="127.0.0.1:9001",upstream="app"} 1"#,
         r#"bascule_endpoint_in_flight{endpoint="127.0.0.1:9002",upstream="app"} 0"#,

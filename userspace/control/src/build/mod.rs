@@ -1,6 +1,7 @@
 //! From a configuration to a generation that can serve: files are read, names resolved, rules compiled, tables built.
 //! All of it happens off to the side; nothing is changed before everything has succeeded.
 
+mod audit;
 mod auth;
 mod file;
 mod listeners;
@@ -12,6 +13,7 @@ pub(crate) mod waf;
 pub(crate) use rule_sets::SharedRules;
 pub use upstreams::{ProbeKind, ProbePlan};
 
+use crate::audit_sinks::AuditPlace;
 use ::auth::{KeyFile, KeySetHandle, KeyStoreHandle};
 use balance::Upstream;
 use config::{Config, Diagnostic, Diagnostics, Kind, Loaded, Span};
@@ -92,7 +94,7 @@ pub(crate) struct Memory {
     rules: HashMap<u64, Arc<SharedRules>>,
     /// What rules keep beyond a transaction, by policy: it outlives changes of the rules.
     collections: HashMap<String, Arc<::waf::Collections>>,
-    audit_logs: HashMap<PathBuf, Arc<LineWriter>>,
+    audit_logs: HashMap<AuditPlace, Arc<LineWriter>>,
 }
 
 impl Memory {

@@ -169,5 +169,6 @@ fn inspection(site: &mut Site<'_>, waf: &RouteWaf, policies: &Policies) -> Optio
         rules: Arc::clone(&policy.rules),
         mode,
         audit: policy.audit.clone(),
+        shadow: policy.shadow.clone(),
     }))
 }

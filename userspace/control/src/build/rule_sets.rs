@@ -12,7 +12,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use waf::{Collections, CompileError, CompileOptions, DirectoryCache, FailureMode, RuleSet};
+use waf::{Collections, CompileError, CompileOptions, DirectoryCache, FailureMode, RuleSet, Scrub};
 
 /// The rules of some policies, without what each of them changes.
 pub(crate) struct SharedRules {
@@ -34,12 +34,15 @@ pub(super) struct Own {
     pub(super) changes: Document,
     /// What its rules keep beyond a transaction.
     pub(super) collections: Arc<Collections>,
+    /// What its audit records mask.
+    pub(super) scrub: Arc<Scrub>,
 }
 
 impl Own {
     fn rules(&self, shared: &RuleSet) -> Result<RuleSet, Vec<CompileError>> {
         let rules = shared.with(&self.changes)?;
-        Ok(rules.with_collections(Arc::clone(&self.collections)))
+        let rules = rules.with_collections(Arc::clone(&self.collections));
+        Ok(rules.with_scrub(Arc::clone(&self.scrub)))
     }
 }
 

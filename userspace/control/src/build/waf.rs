@@ -1,14 +1,14 @@
 //! WAF policies: rules read, adjusted, compiled.
 
+use super::audit;
 use super::rule_sets::{Own, RuleSets, own};
 use super::{PolicyReport, Site};
-use config::{Entry, OverLimit, WafMode, WafPolicy};
-use proxy::{LineSink, LineWriter, LiveRules};
+use config::{Entry, Exclude, OverLimit, Shadow, WafMode, WafPolicy};
+use proxy::{AuditTarget, LiveRules, ShadowPlan};
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::path::Path;
 use std::sync::Arc;
-use waf::Collections;
+use waf::{Collections, Scrub};
 
 /// The id of the action that carries a policy's own settings; of the range that is ours, and of no shipped rule.
 const SETTINGS_RULE: u32 = 9_599_999;
@@ -17,7 +17,8 @@ const SETTINGS_RULE: u32 = 9_599_999;
 pub(super) struct Built {
     pub(super) rules: Arc<LiveRules>,
     pub(super) mode: WafMode,
-    pub(super) audit: Option<LineSink>,
+    pub(super) audit: Option<AuditTarget>,
+    pub(super) shadow: Option<ShadowPlan>,
 }
 
 pub(super) type Policies = HashMap<String, Built>;
@@ -43,43 +44,75 @@ fn policy(
     rule_sets: &mut RuleSets,
 ) -> Option<Built> {
     let policy = &entry.value;
-    let changes = own(site, entry, "exclusions", &exclusions(policy))?;
+    let scrub = scrub(site, entry)?;
     let own = Own {
-        changes,
-        collections: collections(site, entry),
+        changes: own(site, entry, "changes", &exclusions(policy))?,
+        collections: collections(site, entry.name.as_str()),
+        scrub: Arc::clone(&scrub),
     };
-    let rules = rule_sets.get(site, entry, &policy.rules.0, &settings(policy), own)?;
-    let audit = match &policy.audit_log {
-        Some(file) => audit_log(site, &file.path, file.span),
+    let first = settings(policy);
+    let rules = rule_sets.get(site, entry, &policy.rules.0, &first, own)?;
+    let shadow = match &policy.shadow {
+        Some(looks_on) => Some(shadow(site, entry, looks_on, scrub, rule_sets)?),
         None => None,
     };
+    let audit = audit::open(site, entry, &rules.load());
     Some(Built {
         rules,
         mode: policy.mode,
         audit,
+        shadow,
+    })
+}
+
+/// The rules that look on. Their records go where those of the policy go.
+fn shadow(
+    site: &mut Site<'_>,
+    entry: &Entry<WafPolicy>,
+    shadow: &Shadow,
+    scrub: Arc<Scrub>,
+    rule_sets: &mut RuleSets,
+) -> Option<ShadowPlan> {
+    let mut text = excluded(&shadow.exclude);
+    if let Some(log) = &entry.value.audit_log {
+        text += &audit::directives(log);
+    }
+    let own = Own {
+        changes: own(site, entry, "changes", &text)?,
+        collections: collections(site, &format!("{}/shadow", entry.name.as_str())),
+        scrub,
+    };
+    let first = variables(shadow.paranoia, shadow.threshold);
+    let rules = rule_sets.get(site, entry, &shadow.rules.0, &first, own)?;
+    Some(ShadowPlan {
+        rules,
+        share: shadow.share.hundredths,
     })
 }
 
 /// What the rules of a policy keep beyond a transaction: the same from one generation to the next.
-fn collections(site: &mut Site<'_>, entry: &Entry<WafPolicy>) -> Arc<Collections> {
-    let name = entry.name.to_string();
-    let known = site.before.collections.get(&name).map(Arc::clone);
+fn collections(site: &mut Site<'_>, name: &str) -> Arc<Collections> {
+    let known = site.before.collections.get(name).map(Arc::clone);
     let collections = known.unwrap_or_default();
     site.after
         .collections
-        .insert(name, Arc::clone(&collections));
+        .insert(name.to_owned(), Arc::clone(&collections));
     collections
 }
 
 /// What stands before the rules: variables that their set-up takes as given.
 pub(crate) fn settings(policy: &WafPolicy) -> String {
+    variables(policy.paranoia, policy.threshold)
+}
+
+fn variables(paranoia: Option<u8>, threshold: Option<u16>) -> String {
     let mut variables = String::new();
     // Writing to a String cannot fail.
-    if let Some(paranoia) = policy.paranoia {
+    if let Some(paranoia) = paranoia {
         let _ = write!(variables, ",setvar:tx.blocking_paranoia_level={paranoia}");
         let _ = write!(variables, ",setvar:tx.detection_paranoia_level={paranoia}");
     }
-    if let Some(threshold) = policy.threshold {
+    if let Some(threshold) = threshold {
         let _ = write!(
             variables,
             ",setvar:tx.inbound_anomaly_score_threshold={threshold}"
@@ -93,7 +126,10 @@ pub(crate) fn settings(policy: &WafPolicy) -> String {
 
 /// What stands behind the rules and has the last word.
 pub(crate) fn exclusions(policy: &WafPolicy) -> String {
-    let mut text = String::new();
+    let mut text = excluded(&policy.exclude);
+    if let Some(log) = &policy.audit_log {
+        text += &audit::directives(log);
+    }
     if let Some(limit) = policy.body_limit {
         let _ = writeln!(text, "SecRequestBodyLimit {}", limit.0);
     }
@@ -102,13 +138,19 @@ pub(crate) fn exclusions(policy: &WafPolicy) -> String {
         Some(OverLimit::Reject) => text.push_str("SecRequestBodyLimitAction Reject\n"),
         Some(OverLimit::Partial) => text.push_str("SecRequestBodyLimitAction ProcessPartial\n"),
     }
-    for ids in &policy.exclude.ids {
+    text
+}
+
+/// What is not inspected.
+fn excluded(exclude: &Exclude) -> String {
+    let mut text = String::new();
+    for ids in &exclude.ids {
         let _ = writeln!(text, "SecRuleRemoveById {}-{}", ids.first, ids.last);
     }
-    for tag in &policy.exclude.tags {
+    for tag in &exclude.tags {
         let _ = writeln!(text, "SecRuleRemoveByTag \"{tag}\"");
     }
-    for exclusion in &policy.exclude.targets {
+    for exclusion in &exclude.targets {
         let (first, last) = (exclusion.rule.first, exclusion.rule.last);
         let range = if first == last {
             first.to_string()
@@ -124,27 +166,30 @@ pub(crate) fn exclusions(policy: &WafPolicy) -> String {
     text
 }
 
-fn audit_log(site: &mut Site<'_>, path: &Path, span: config::Span) -> Option<LineSink> {
-    if site.dry {
-        return None;
-    }
-    let open = site
-        .after
-        .audit_logs
-        .get(path)
-        .or_else(|| site.before.audit_logs.get(path));
-    let writer = match open {
-        Some(writer) => Arc::clone(writer),
-        None => match LineWriter::open(path) {
-            Ok(writer) => Arc::new(writer),
+/// What audit records of a policy mask.
+fn scrub(site: &mut Site<'_>, entry: &Entry<WafPolicy>) -> Option<Arc<Scrub>> {
+    let Some(log) = &entry.value.audit_log else {
+        return Some(Arc::default());
+    };
+    let wanted = &log.scrub;
+    let mut scrub = if wanted.defaults {
+        Scrub::default()
+    } else {
+        Scrub::nothing()
+    };
+    scrub = scrub
+        .card_numbers(wanted.card_numbers)
+        .fields(wanted.headers.iter().map(|name| name.as_str().to_owned()))
+        .arguments(wanted.names.iter().cloned());
+    for pattern in &wanted.patterns {
+        match scrub.pattern(pattern) {
+            Ok(more) => scrub = more,
             Err(error) => {
-                let found = format!("`{}` cannot be written: {error}", path.display());
-                site.file_error(span, found, "check the folder and who may write to it");
+                let remedy = "correct the pattern under `audit_log.scrub.patterns`";
+                site.error(entry.name.span, error.to_string(), remedy);
                 return None;
             }
-        },
-    };
-    let sink = writer.sink();
-    site.after.audit_logs.insert(path.to_owned(), writer);
-    Some(sink)
+        }
+    }
+    Some(Arc::new(scrub))
 }

@@ -1,17 +1,15 @@
 //! One GET, within bounds.
 
+use crate::https;
 use auth::jwks::{JwkSetError, SET_LIMIT_BYTES};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, LOCATION, USER_AGENT};
 use hyper::{Request, StatusCode};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::{ClientConfig, RootCertStore};
-use std::error::Error;
-use std::sync::Arc;
+use rustls::RootCertStore;
 use std::time::Duration;
 
 /// How long a fetch may take as a whole, name resolution and TLS included.
@@ -61,28 +59,14 @@ pub(super) struct Client {
 impl Client {
     /// A client that believes the authorities of this host.
     pub(super) fn new() -> Self {
-        let mut roots = RootCertStore::empty();
-        // Where there are none, every fetch by HTTPS fails and says that the issuer is unknown.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Self::with_roots(roots)
+        Self::with_roots(https::native_roots())
     }
 
     pub(super) fn with_roots(roots: RootCertStore) -> Self {
-        let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            // The provider is the one that these versions are made for.
-            .unwrap_or_else(|_| unreachable!("aws-lc-rs has TLS 1.2 and 1.3"))
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .build();
         let inner = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
             // Fetches are an hour apart.
             .pool_max_idle_per_host(0)
-            .build(connector);
+            .build(https::connector(roots));
         Self { inner }
     }
 
@@ -102,7 +86,7 @@ impl Client {
             .inner
             .request(request)
             .await
-            .map_err(|error| FetchError::Request(told(&error)))?;
+            .map_err(|error| FetchError::Request(https::told(&error)))?;
         let status = answer.status();
         if status.is_redirection()
             && let Some(location) = answer.headers().get(LOCATION)
@@ -120,21 +104,7 @@ impl Client {
         match body {
             Ok(body) => Ok(body.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(FetchError::TooLarge),
-            Err(error) => Err(FetchError::Request(told(&*error))),
+            Err(error) => Err(FetchError::Request(https::told(&*error))),
         }
     }
-}
-
-/// The error with its causes, down to the one that names the certificate or the port.
-fn told(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let words = inner.to_string();
-        if !text.ends_with(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = inner.source();
-    }
-    text
 }

@@ -4,10 +4,11 @@ use super::Exchange;
 use super::forward::Failure;
 use super::record::spent;
 use super::relay::Download;
+use super::shadow::Shadow;
 use super::stop::Stop;
 use crate::body::RequestBody;
 use crate::connection::Peer;
-use crate::generation::{RoutePlan, WafPlan};
+use crate::generation::{LiveRules, RoutePlan, WafPlan};
 use crate::metrics::RouteCounts;
 use crate::upstream::Backend;
 use crate::worker::Worker;
@@ -26,22 +27,31 @@ const KEPT_TRANSACTIONS: usize = 64;
 pub(crate) struct Inspection {
     // Boxed: most of the pipeline only passes it on, and without WAF it is nothing but a null pointer then.
     transaction: Option<Box<Transaction>>,
+    shadow: Option<Shadow>,
 }
+
+/// All requests, in the unit of shares.
+const EVERY: u64 = 10_000;
 
 impl<D: Driver> Exchange<'_, D> {
     /// Begins the inspection that a route asks for.
     pub(super) fn begin_inspection(&self, route: &RoutePlan) -> Inspection {
         let wanted = route.waf.as_ref().filter(|waf| waf.mode != Mode::Off);
+        let shadow = wanted.and_then(|waf| waf.shadow.as_ref());
+        let chosen =
+            shadow.filter(|shadow| self.worker.random.next() % EVERY < u64::from(shadow.share));
         Inspection {
-            transaction: wanted.map(|waf| self.transaction(waf, waf.mode)),
+            transaction: wanted.map(|waf| self.transaction(&waf.rules, waf.mode)),
+            // It blocks nothing, and sees how it would.
+            shadow: chosen.map(|shadow| Shadow::new(self.transaction(&shadow.rules, Mode::Block))),
         }
     }
 
     /// A transaction of this request, with its head.
-    fn transaction(&self, waf: &WafPlan, mode: Mode) -> Box<Transaction> {
+    fn transaction(&self, rules: &LiveRules, mode: Mode) -> Box<Transaction> {
         let client = self.request.client;
         let id = std::str::from_utf8(self.record.known_as(&self.request)).unwrap_or_default();
-        let mut transaction = begin(self.worker, self.peer, (client, id), waf, mode);
+        let mut transaction = begin(self.worker, self.peer, (client, id), rules, mode);
         let view = self.request.view;
         let protocol = self.request.protocol().as_bytes();
         transaction.request_line(view.method_bytes(), view.target_bytes(), protocol);
@@ -60,14 +70,14 @@ impl<D: Driver> Exchange<'_, D> {
             return;
         };
         let since = Instant::now();
-        let mut transaction = self.transaction(waf, Mode::Detect);
+        let mut transaction = self.transaction(&waf.rules, Mode::Detect);
         let status = match stop.verdict {
             Verdict::Respond { status, .. } => status,
             _ => 0,
         };
         watch_only(self.worker, &mut transaction, status);
         let counts = &self.view.counts.routes[route];
-        conclude(self.worker, waf, counts, &mut transaction);
+        conclude(self.worker, (waf, &plan.name), counts, &mut transaction);
         for matched in transaction.matches() {
             self.record.matched(matched.rule);
         }
@@ -94,23 +104,29 @@ impl<D: Driver> Exchange<'_, D> {
             return Ok(());
         };
         let since = Instant::now();
-        let said = transaction.process_request_headers(&mut self.worker.scratch.borrow_mut());
+        let scratch = &self.worker.scratch;
+        let said = transaction.process_request_headers(&mut scratch.borrow_mut());
+        if let Some(shadow) = &mut inspection.shadow {
+            shadow.see_request_head(&mut scratch.borrow_mut());
+        }
         spent(&mut self.record.stages.waf, since);
-        heed(said, Reason::WafBlocked)?;
+        heed(transaction, said, Reason::WafBlocked)?;
         if !body.is_empty() && transaction.wants_request_body() {
             // One byte more than it wants tells it that there is more.
             body.gather(transaction.request_body_limit().saturating_add(1))
                 .await?;
         }
         let since = Instant::now();
-        let said = match transaction.request_body(&body.gathered()) {
-            Intervention::None => {
-                transaction.process_request_body(&mut self.worker.scratch.borrow_mut())
-            }
+        let gathered = body.gathered();
+        let said = match transaction.request_body(&gathered) {
+            Intervention::None => transaction.process_request_body(&mut scratch.borrow_mut()),
             refused => refused,
         };
+        if let Some(shadow) = &mut inspection.shadow {
+            shadow.see_request_body(&gathered, &mut scratch.borrow_mut());
+        }
         spent(&mut self.record.stages.waf, since);
-        heed(said, Reason::WafBlocked)
+        heed(transaction, said, Reason::WafBlocked)
     }
 
     /// Phases 3 and 4. The body of the answer is held back where phase 4 wants to see it.
@@ -130,9 +146,16 @@ impl<D: Driver> Exchange<'_, D> {
         for field in answer.fields().iter() {
             transaction.response_header(field.name, field.value);
         }
-        let said = transaction.process_response_headers(&mut self.worker.scratch.borrow_mut());
+        let scratch = &self.worker.scratch;
+        let said = transaction.process_response_headers(&mut scratch.borrow_mut());
+        if let Some(shadow) = &mut inspection.shadow {
+            let fields = answer.fields();
+            let fields = fields.iter().map(|field| (field.name, field.value));
+            let status = answer.head().status();
+            shadow.see_answer(status, fields, &mut scratch.borrow_mut());
+        }
         spent(&mut self.record.stages.waf, since);
-        heed(said, Reason::WafResponseBlocked)?;
+        heed(transaction, said, Reason::WafResponseBlocked)?;
         let content_type = answer.header(Known::ContentType);
         if download.is_empty() || !transaction.wants_response_body(content_type) {
             return Ok(());
@@ -141,17 +164,21 @@ impl<D: Driver> Exchange<'_, D> {
         download
             .hold(backend, limit, times, |piece| {
                 drop(transaction.response_body(piece));
+                if let Some(shadow) = &mut inspection.shadow {
+                    shadow.see_piece(piece);
+                }
             })
             .await?;
         let since = Instant::now();
         let said = match transaction.intervention().clone() {
-            Intervention::None => {
-                transaction.process_response_body(&mut self.worker.scratch.borrow_mut())
-            }
+            Intervention::None => transaction.process_response_body(&mut scratch.borrow_mut()),
             refused => refused,
         };
+        if let Some(shadow) = &mut inspection.shadow {
+            shadow.see_answer_body(&mut scratch.borrow_mut());
+        }
         spent(&mut self.record.stages.waf, since);
-        heed(said, Reason::WafResponseBlocked).map_err(Failure::from)
+        heed(transaction, said, Reason::WafResponseBlocked).map_err(Failure::from)
     }
 
     /// Phase 5, the audit record, and what is counted.
@@ -160,7 +187,12 @@ impl<D: Driver> Exchange<'_, D> {
             return;
         };
         let since = Instant::now();
-        conclude(self.worker, waf, self.route_counts(), &mut transaction);
+        let counts = self.route_counts();
+        conclude(self.worker, (waf, &route.name), counts, &mut transaction);
+        if let Some(shadow) = inspection.shadow {
+            let used = shadow.conclude(self.worker, waf, &transaction);
+            keep(self.worker, used);
+        }
         for matched in transaction.matches() {
             self.record.matched(matched.rule);
         }
@@ -174,7 +206,7 @@ pub(super) fn begin<D: Driver>(
     worker: &Worker<D>,
     peer: &Peer,
     (client, unique_id): (IpAddr, &str),
-    waf: &WafPlan,
+    rules: &LiveRules,
     mode: Mode,
 ) -> Box<Transaction> {
     let connection = Connection {
@@ -183,7 +215,7 @@ pub(super) fn begin<D: Driver>(
         time: SystemTime::now(),
         unique_id,
     };
-    let rules = waf.rules.load();
+    let rules = rules.load();
     match worker.transactions.borrow_mut().pop() {
         Some(mut used) => {
             used.reset(rules, &connection, mode);
@@ -209,7 +241,7 @@ pub(super) fn watch_only<D: Driver>(
 /// Phase 5, the audit record, and what is counted.
 pub(super) fn conclude<D: Driver>(
     worker: &Worker<D>,
-    waf: &WafPlan,
+    (waf, route): (&WafPlan, &str),
     counts: &RouteCounts,
     transaction: &mut Transaction,
 ) {
@@ -225,11 +257,17 @@ pub(super) fn conclude<D: Driver>(
     for matched in transaction.matches() {
         worker.shared.metrics.rule_matched(matched.rule);
     }
-    if let (Some(sink), Some(record)) = (&waf.audit, record)
-        && let Ok(mut line) = serde_json::to_vec(&record)
-    {
-        line.push(b'\n');
-        sink.submit(line);
+    if let Some(error) = transaction.error() {
+        let rule = transaction.error_rule().unwrap_or_default();
+        worker
+            .shared
+            .metrics
+            .waf_error(&waf.policy, error.name(), rule);
+    }
+    if let (Some(audit), Some(mut record)) = (&waf.audit, record) {
+        route.clone_into(&mut record.transaction.outcome.route);
+        record.transaction.outcome.policy = waf.policy.to_string();
+        audit.write(&record);
     }
 }
 
@@ -242,7 +280,7 @@ pub(super) fn keep<D: Driver>(worker: &Worker<D>, transaction: Box<Transaction>)
 }
 
 /// What the engine wants done.
-fn heed(said: Intervention, blocked: Reason) -> Result<(), Stop> {
+fn heed(transaction: &Transaction, said: Intervention, blocked: Reason) -> Result<(), Stop> {
     let by = |rule: Option<_>| rule.map_or_else(String::new, |rule| format!("rule {rule}"));
     match said {
         Intervention::None => Ok(()),
@@ -262,6 +300,12 @@ fn heed(said: Intervention, blocked: Reason) -> Result<(), Stop> {
             .status(status)
             .detail(by(Some(rule)))
             .field("Location", url)),
-        Intervention::Fail(error) => Err(Stop::new(Reason::WafFailed).detail(error.to_string())),
+        Intervention::Fail(error) => {
+            let detail = match transaction.error_rule() {
+                Some(rule) => format!("{error}, at rule {rule}"),
+                None => error.to_string(),
+            };
+            Err(Stop::new(Reason::WafFailed).detail(detail))
+        }
     }
 }

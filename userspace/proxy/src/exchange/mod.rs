@@ -15,6 +15,7 @@ mod record;
 mod refused;
 mod relay;
 mod request;
+mod shadow;
 mod stop;
 mod upload;
 

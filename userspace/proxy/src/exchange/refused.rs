@@ -104,7 +104,7 @@ fn inspect<D: Driver>(
         return None;
     }
     let since = Instant::now();
-    let mut transaction = begin(worker, peer, (client, id), waf, Mode::Detect);
+    let mut transaction = begin(worker, peer, (client, id), &waf.rules, Mode::Detect);
     transaction.malformed_request_line(
         glimpse.line(),
         glimpse.method(),
@@ -116,7 +116,7 @@ fn inspect<D: Driver>(
     }
     watch_only(worker, &mut transaction, misfit.reason.status());
     let counts = view.counts.routes.get(route)?;
-    conclude(worker, waf, counts, &mut transaction);
+    conclude(worker, (waf, &plan.name), counts, &mut transaction);
     let seen = Seen {
         rules: transaction
             .matches()

@@ -214,7 +214,7 @@ fn verdict(reason: Reason) -> &'static str {
 }
 
 /// A time as `2026-11-23T05:57:48.123Z`.
-struct Rfc3339(SystemTime);
+pub(super) struct Rfc3339(pub(super) SystemTime);
 
 impl std::fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -306,6 +306,9 @@ pub struct AuditOutcome {
     pub score: Option<i64>,
     /// Why inspection ended early.
     pub error: Option<String>,
+    /// The rule that was at hand then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_rule: Option<RuleId>,
 }
 
 fn as_map<S: serde::Serializer>(

@@ -148,6 +148,7 @@ impl Transaction {
             }
             return Ok(false);
         }
+        self.state.rule = index;
         let mut gated = false;
         if self.is_observed() {
             let (index, id) = (index as usize, rule.id);
@@ -159,7 +160,6 @@ impl Transaction {
             }
             gated = true;
         }
-        self.state.rule = index;
         if !self.chain_matches(plan, rule, index, gated, &mut scratch.work)? {
             if self.is_observed() {
                 self.see_rule_over(false);

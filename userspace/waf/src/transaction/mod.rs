@@ -113,6 +113,18 @@ pub enum EngineError {
     Scan,
 }
 
+impl EngineError {
+    /// A short name, for metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WorkLimit => "work_limit",
+            Self::MemoryLimit => "memory_limit",
+            Self::Scan => "scan",
+        }
+    }
+}
+
 /// One transaction. Not `Sync` by use: it belongs to the worker that serves the request.
 #[derive(Debug)]
 pub struct Transaction {
@@ -348,6 +360,15 @@ impl Transaction {
         self.state.error
     }
 
+    /// The rule that was at hand when inspection ended early. Rules are decided together where that can be done, so it is the first
+    /// of those that were.
+    #[must_use]
+    pub fn error_rule(&self) -> Option<RuleId> {
+        self.state.error?;
+        let rule = self.rules.rules.get(self.state.error_at? as usize)?;
+        Some(rule.id)
+    }
+
     /// The logged rules that matched so far, in the order in which they did.
     #[must_use]
     pub fn matches(&self) -> &[RuleMatch] {
@@ -385,6 +406,7 @@ impl Transaction {
     /// Remembers that inspection ended early, and what follows from it.
     fn fail(&mut self, error: EngineError) {
         self.state.error = Some(error);
+        self.state.error_at = Some(self.state.rule);
         if self.state.engine == EngineMode::On
             && self.rules.options.on_engine_error == FailureMode::Closed
         {

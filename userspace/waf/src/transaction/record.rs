@@ -171,6 +171,7 @@ impl Transaction {
             would_be_rule: rule_of(&self.state.would_be),
             score: self.anomaly_score(),
             error: self.state.error.map(|error| error.to_string()),
+            error_rule: self.error_rule(),
         }
     }
 }

@@ -261,6 +261,8 @@ pub(crate) struct State {
     pub(crate) would_be: Intervention,
     pub(crate) intervention: Intervention,
     pub(crate) error: Option<EngineError>,
+    /// Index of the rule that ran then.
+    pub(crate) error_at: Option<u32>,
     /// Bytes inspected.
     pub(crate) work: u64,
 }
@@ -298,6 +300,7 @@ impl Default for State {
             would_be: Intervention::None,
             intervention: Intervention::None,
             error: None,
+            error_at: None,
             work: 0,
         }
     }
