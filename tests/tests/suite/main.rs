@@ -26,6 +26,7 @@ mod tls;
 mod tokens;
 mod upstream_tls;
 mod waf;
+mod waf_audit;
 mod waf_start;
 
 use bascule_tests::{Bascule, Io, Origin, Setup};
