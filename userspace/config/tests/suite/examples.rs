@@ -121,6 +121,8 @@ fn the_annotated_example_loads_from_a_folder() {
     std::fs::create_dir(root.join("logs")).unwrap();
     let text = ANNOTATED
         .replace("/etc/bascule/crs-setup.conf", "setup.conf")
+        .replace("/etc/bascule/crs-next/crs-setup.conf", "setup.conf")
+        .replace("/etc/bascule/crs-next/rules", "rules")
         .replace("/usr/share/modsecurity-crs/rules", "rules")
         .replace("{ env: BATCH_JWT_SECRET }", "{ file: secret }");
     std::fs::write(root.join("bascule.yaml"), text).unwrap();
