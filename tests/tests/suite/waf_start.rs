@@ -50,7 +50,9 @@ fn is_complete(bascule: &Bascule) -> bool {
 
 fn kept(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).collect()
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
 }
 
 #[test]
@@ -63,7 +65,8 @@ fn rules_serve_at_once_and_are_faster_soon() {
     let folder = bascule.path("kept");
     let mode = fs::metadata(&folder).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
-    assert_eq!(kept(&folder).len(), 1);
+    let first = kept(&folder).len();
+    assert!(first > 0);
     // Another set of rules comes at a reload in the same way.
     fs::write(bascule.path("own.conf"), rules("blue")).unwrap();
     let before = bascule.generation();
@@ -71,7 +74,7 @@ fn rules_serve_at_once_and_are_faster_soon() {
     assert!(bascule.generation() > before);
     assert!(blocks(&bascule, "blue"));
     eventually("all is compiled again", || is_complete(&bascule));
-    assert_eq!(kept(&folder).len(), 2);
+    assert_eq!(kept(&folder).len(), 2 * first);
     assert!(blocks(&bascule, "blue"));
 }
 
@@ -88,15 +91,16 @@ fn what_is_kept_serves_from_the_start_and_what_is_damaged_is_made_again() {
     assert!(is_complete(&second), "nothing is left to compile");
     assert!(blocks(&second, "red"));
     drop(second);
-    let entry = kept(&folder).remove(0);
-    let mut bytes = fs::read(&entry).unwrap();
+    let entries = kept(&folder);
+    let entry = &entries[0];
+    let mut bytes = fs::read(entry).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
-    fs::write(&entry, bytes).unwrap();
+    fs::write(entry, bytes).unwrap();
     let third = setup(&origin, "red").start(&yaml);
     assert!(blocks(&third, "red"));
     eventually("all is compiled again", || is_complete(&third));
-    assert_eq!(kept(&folder), [entry]);
+    assert_eq!(kept(&folder), entries);
 }
 
 #[test]
