@@ -26,10 +26,12 @@
 //! # }
 //! ```
 //!
-//! What is not carried out is an error when rules are compiled, with rule, file and line; nothing is passed over in silence. At
-//! present these are: `@geoLookup`, `@rbl`, `@fuzzyHash`, `@restpath`, `@rxGlobal`, the validators of DTDs,
-//! schemas and national numbers, macros in the arguments of `@rx` and `@pm`, XPaths other than `/*` and `//@*`, persistent collections
-//! (`initcol` alone is accepted, with a [`Notice`]), parsed response bodies, stored uploads, `xmlns`, `setsid`, `setuid`, `setrsc`.
+//! What is not carried out is an error when rules are compiled, with rule, file and line, or refused by the parser by its name; what
+//! has no effect is accepted for the sake of existing files. `SECLANG.md` beside this room says for every directive, variable,
+//! operator, transformation, action and option of `ctl` which it is and why, and a test holds each of its rows against the engine.
+//!
+//! What rules keep beyond a transaction lies in [`Collections`]: the caller gives a rule set those of its site
+//! ([`RuleSet::with_collections`]), and gives the next one the same again.
 #![forbid(unsafe_code)]
 
 pub mod audit;
@@ -45,6 +47,8 @@ mod transaction;
 pub mod transform;
 mod xpath;
 
+#[cfg(test)]
+mod documentation;
 #[cfg(test)]
 mod testing;
 

@@ -187,6 +187,16 @@ mod files {
     }
 
     #[test]
+    fn a_file_that_is_no_database_of_places_is_an_error() {
+        let text = "SecGeoLookupDb places.mmdb\nSecRule REMOTE_ADDR @geoLookup id:1,phase:1,pass";
+        let document = seclang::load_str("rules.conf", text, &Files(&[("places.mmdb", b"?")]));
+        let errors = waf::RuleSet::compile(&[document.unwrap()], &CompileOptions::default());
+        let errors = errors.unwrap_err();
+        assert!(errors[0].to_string().contains("not a MaxMind database"));
+        assert!(seclang::load_str("rules.conf", text, &Files(&[])).is_err());
+    }
+
+    #[test]
     fn the_map_of_unicode_decides_what_a_character_is_taken_for() {
         const MAP: &[u8] = b"20127 (US-ASCII)\n0131:69 ff1c:3c\n";
         let rule =

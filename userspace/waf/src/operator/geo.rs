@@ -36,11 +36,11 @@ impl Places {
         // With as many digits as in ModSecurity.
         let number = |value: Option<f64>| value.map(|value| format!("{value:.6}"));
         let keys = [
-            ("country_code", text(place.country.iso_code)),
-            ("country_name", text(place.country.names.english)),
-            ("country_continent", text(place.continent.names.english)),
+            ("COUNTRY_CODE", text(place.country.iso_code)),
+            ("COUNTRY_NAME", text(place.country.names.english)),
+            ("COUNTRY_CONTINENT", text(place.continent.names.english)),
             (
-                "region",
+                "REGION",
                 text(
                     place
                         .subdivisions
@@ -48,12 +48,12 @@ impl Places {
                         .and_then(|area| area.names.english),
                 ),
             ),
-            ("city", text(place.city.names.english)),
-            ("postal_code", text(place.postal.code)),
-            ("latitude", number(place.location.latitude)),
-            ("longitude", number(place.location.longitude)),
+            ("CITY", text(place.city.names.english)),
+            ("POSTAL_CODE", text(place.postal.code)),
+            ("LATITUDE", number(place.location.latitude)),
+            ("LONGITUDE", number(place.location.longitude)),
             (
-                "dma_code",
+                "DMA_CODE",
                 place.location.metro_code.map(|code| code.to_string()),
             ),
         ];
@@ -68,5 +68,143 @@ impl std::fmt::Debug for Places {
         f.debug_tuple("Places")
             .field(&self.0.metadata().database_type)
             .finish()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Vec<u8> {
+        let size = match text.len() {
+            short @ 0..29 => vec![0x40 | short as u8],
+            long => vec![0x40 | 29, (long - 29) as u8],
+        };
+        [size, text.as_bytes().to_vec()].concat()
+    }
+
+    fn map(pairs: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let mut bytes = vec![0xE0 | pairs.len() as u8];
+        for (key, value) in pairs {
+            bytes.extend(text(key));
+            bytes.extend_from_slice(value);
+        }
+        bytes
+    }
+
+    fn double(number: f64) -> Vec<u8> {
+        [&[0x68][..], &number.to_be_bytes()].concat()
+    }
+
+    fn short(number: u16) -> Vec<u8> {
+        [&[0xA2][..], &number.to_be_bytes()].concat()
+    }
+
+    fn array(items: &[Vec<u8>]) -> Vec<u8> {
+        [vec![items.len() as u8, 4], items.concat()].concat()
+    }
+
+    /// A database that knows 192.0.2.0/24.
+    pub(crate) fn database() -> Vec<u8> {
+        const NODES: u32 = 24;
+        let network = u32::from_be_bytes([192, 0, 2, 0]);
+        let mut file = Vec::new();
+        for bit in 0..NODES {
+            let inside = if bit + 1 == NODES {
+                NODES + 16
+            } else {
+                bit + 1
+            };
+            let is_set = network & (1 << (31 - bit)) != 0;
+            let sides = if is_set {
+                [NODES, inside]
+            } else {
+                [inside, NODES]
+            };
+            for side in sides {
+                file.extend_from_slice(&side.to_be_bytes()[1..]);
+            }
+        }
+        file.extend_from_slice(&[0; 16]);
+        let english = |name: &str| map(&[("names", map(&[("en", text(name))]))]);
+        file.extend(map(&[
+            ("city", english("Recife")),
+            ("continent", english("South America")),
+            (
+                "country",
+                map(&[
+                    ("iso_code", text("BR")),
+                    ("names", map(&[("en", text("Brazil"))])),
+                ]),
+            ),
+            (
+                "location",
+                map(&[
+                    ("latitude", double(-8.05)),
+                    ("longitude", double(-34.9)),
+                    ("metro_code", short(803)),
+                ]),
+            ),
+            ("postal", map(&[("code", text("50040090"))])),
+            ("subdivisions", array(&[english("Pernambuco")])),
+        ]));
+        file.extend_from_slice(b"\xab\xcd\xefMaxMind.com");
+        file.extend(map(&[
+            ("binary_format_major_version", short(2)),
+            ("binary_format_minor_version", short(0)),
+            ("build_epoch", vec![1, 2, 7]),
+            ("database_type", text("Test-City")),
+            ("description", map(&[])),
+            ("ip_version", short(4)),
+            ("languages", array(&[])),
+            ("node_count", vec![0xC1, NODES as u8]),
+            ("record_size", short(24)),
+        ]));
+        file
+    }
+
+    #[test]
+    fn a_place_has_the_keys_of_modsecurity() {
+        let places = Places::read(database().into()).unwrap();
+        let found = places.find(b"192.0.2.77");
+        let found: Vec<_> = found
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "COUNTRY_CODE=BR",
+                "COUNTRY_NAME=Brazil",
+                "COUNTRY_CONTINENT=South America",
+                "REGION=Pernambuco",
+                "CITY=Recife",
+                "POSTAL_CODE=50040090",
+                "LATITUDE=-8.050000",
+                "LONGITUDE=-34.900000",
+                "DMA_CODE=803",
+            ]
+        );
+        for unknown in ["192.0.3.1", "2001:db8::1", "example.com", ""] {
+            assert!(places.find(unknown.as_bytes()).is_empty(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_database_is_refused() {
+        assert!(Places::read(b"nothing"[..].into()).is_err());
+    }
+
+    #[test]
+    fn a_damaged_database_finds_nothing_or_is_refused() {
+        let whole = database();
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            if let Ok(places) = Places::read(damaged.into()) {
+                // Anything but a panic.
+                drop(places.find(b"192.0.2.1"));
+            }
+        }
     }
 }

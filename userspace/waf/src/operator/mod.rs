@@ -24,6 +24,8 @@ use crate::transform;
 pub(crate) use card::CardNumber;
 pub(crate) use geo::Places;
 pub use geo::PlacesError;
+#[cfg(test)]
+pub(crate) use geo::tests::database as places_for_tests;
 pub(crate) use identity::{IdentityNumber, Nation};
 pub(crate) use made::MadePattern;
 pub use network::NetworkError;

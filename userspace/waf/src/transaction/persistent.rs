@@ -268,19 +268,19 @@ impl Transaction {
         let age = now.saturating_sub(header.created);
         let rate = (60 * header.updates).checked_div(age).unwrap_or(0);
         for (name, number) in [
-            ("create_time", header.created),
-            ("is_new", u64::from(open.is_new)),
-            ("last_update_time", header.updated),
-            ("timeout", header.timeout),
-            ("update_counter", header.updates),
-            ("update_rate", rate),
+            ("CREATE_TIME", header.created),
+            ("IS_NEW", u64::from(open.is_new)),
+            ("LAST_UPDATE_TIME", header.updated),
+            ("TIMEOUT", header.timeout),
+            ("UPDATE_COUNTER", header.updates),
+            ("UPDATE_RATE", rate),
         ] {
             show(name.as_bytes(), number.to_string().as_bytes());
         }
         let key = self.state.store.get(open.key).to_vec();
-        if selects(b"key") {
+        if selects(b"KEY") {
             let bytes = Bytes::Stored(self.state.store.push(&key));
-            let key = self.state.store.push(b"key");
+            let key = self.state.store.push(b"KEY");
             out.push(Value {
                 variable,
                 key,
