@@ -116,3 +116,97 @@ fn a_folder_that_others_can_write_is_not_used() {
     assert!(kept(&folder).is_empty());
     assert!(bascule.log().contains("compiled rule sets are not kept"));
 }
+
+/// What is in force is told by category and level, and tried with attacks.
+#[test]
+fn coverage_is_told_and_a_policy_is_tried_out() {
+    let origin = Origin::echo();
+    let bascule = Setup::new()
+        .with("app", origin.address())
+        .file("tame.conf", "SecRuleEngine DetectionOnly\nInclude more.conf\n")
+        .file("more.conf", "SecRule ARGS \"@contains passwd\" \"id:1,phase:1,deny,msg:'x',tag:'attack-lfi',tag:'paranoia-level/2'\"\n")
+        .file("blind.conf", "SecRule ARGS \"@contains xyzzy\" \"id:1,phase:1,deny,msg:'x'\"\n")
+        .start(
+            "
+        waf: { own: { rules: shipped }, tame: { rules: tame.conf }, blind: { rules: blind.conf } }
+        routes:
+          - { path: /, waf: own, upstream: app }
+          - { path: /tame/, waf: tame, upstream: app }
+          - { path: /blind/, waf: blind, upstream: app }
+        upstreams: { app: { endpoints: [$app] } }
+        ",
+        );
+    let concerns = [
+        "`tame` recognises attacks and blocks none",
+        "`blind` recognises none",
+    ];
+    eventually("the policies are tried out", || {
+        let log = bascule.log();
+        concerns.iter().all(|concern| log.contains(concern))
+    });
+    assert!(
+        !bascule.log().contains("`own` recognises"),
+        "{}",
+        bascule.log()
+    );
+    let status = bascule
+        .command(&["status", "--socket", "admin.sock", "--json"])
+        .stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let policy = |name: &str| {
+        let policies = status["waf"].as_array().unwrap();
+        policies
+            .iter()
+            .find(|policy| policy["name"] == name)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(
+        policy("tame")["coverage"],
+        serde_json::json!({ "lfi": [0, 1, 0, 0] })
+    );
+    let own = policy("own");
+    assert!(
+        own["coverage"]["sqli"][0]
+            .as_u64()
+            .is_some_and(|rules| rules > 3),
+        "{own}"
+    );
+    assert!(
+        own["self_test"]["blocked"]
+            .as_u64()
+            .is_some_and(|attacks| attacks > 3),
+        "{own}"
+    );
+    let checked = bascule.command(&["check", "--config", "bascule.yaml"]);
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    assert!(
+        checked.stdout.contains("waf own:") && checked.stdout.contains("PL 1"),
+        "{}",
+        checked.stdout
+    );
+    assert!(
+        concerns
+            .iter()
+            .all(|concern| checked.stderr.contains(concern)),
+        "{}",
+        checked.stderr
+    );
+}
+
+#[test]
+fn a_policy_whose_rules_are_all_excluded_is_an_error() {
+    let refused = Setup::new().refused(
+        "
+        waf: { own: { rules: shipped, exclude: { ids: [1-999999999] } } }
+        routes: [{ path: /, waf: own, upstream: app }]
+        upstreams: { app: { endpoints: [127.0.0.1:1] } }
+        ",
+    );
+    assert_eq!(refused.code, Some(3));
+    assert!(
+        refused.stderr.contains("detects nothing"),
+        "{}",
+        refused.stderr
+    );
+}

@@ -1,7 +1,7 @@
 //! A configuration looked at without starting anything.
 
 use crate::build::{self, Memory, PolicyReport};
-use config::{Config, Diagnostics, Io};
+use config::{Config, Diagnostic, Diagnostics, Io, Kind};
 use kernel::HostReport;
 use net::Driver;
 use std::path::Path;
@@ -34,6 +34,17 @@ pub fn check(path: &Path) -> Result<CheckReport, Diagnostics> {
     let loaded = Config::load(path)?;
     let built = build::build(&loaded, &Memory::default(), true)?;
     let mut warnings = built.warnings;
+    for policy in &built.policies {
+        if let Some((found, remedy)) = policy.try_out() {
+            let entry = loaded
+                .config
+                .waf
+                .iter()
+                .find(|entry| entry.name.as_str() == policy.name);
+            let span = entry.map(|entry| entry.name.span).unwrap_or_default();
+            warnings.push(Diagnostic::warning(Kind::Risky, span, found).remedy(remedy));
+        }
+    }
     warnings.extend(loaded.warnings.iter().cloned());
     let config = &loaded.config;
     let interfaces = config.kernel.iter().flat_map(|kernel| &kernel.interfaces);

@@ -20,15 +20,18 @@ mod listening;
 mod policy;
 mod probes;
 mod random;
+mod self_test;
 mod supervisor;
 #[cfg(test)]
 mod testing;
 mod upgrades;
 mod watch;
 
+pub use ::rules::Coverage;
 pub use build::{KeySource, PolicyReport, ProbeKind, ProbePlan};
 pub use check::{CheckReport, check};
 pub use error::StartError;
 pub use kernel::{HostReport, InterfaceReport, KernelPath};
 pub use policy::{PolicyError, policy_rules};
+pub use self_test::SelfTest;
 pub use supervisor::{Reloaded, StartOptions, State, Supervisor, run};

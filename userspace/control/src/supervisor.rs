@@ -185,7 +185,7 @@ impl Supervisor {
         probes.follow(std::mem::take(&mut built.probes));
         fetcher.follow(std::mem::take(&mut built.keys));
         let upgrades = Upgrades::new();
-        upgrades.follow(built.rule_sets());
+        upgrades.follow(built.rule_sets(), built.policies.clone());
         Ok(Arc::new(Self {
             config_path: options.config.clone(),
             shared,
@@ -274,7 +274,8 @@ impl Supervisor {
         }
         self.probes.follow(std::mem::take(&mut built.probes));
         self.fetcher.follow(std::mem::take(&mut built.keys));
-        self.upgrades.follow(built.rule_sets());
+        self.upgrades
+            .follow(built.rule_sets(), built.policies.clone());
         let warnings = loaded.report(warnings(&loaded, &mut built, &current.loaded.config));
         current.memory = built.memory().clone();
         current.policies = built.policies;

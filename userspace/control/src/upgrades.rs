@@ -1,6 +1,7 @@
 //! Rule sets that serve on the slower path, made complete one after another beside the traffic.
 
-use crate::build::SharedRules;
+use crate::build::{PolicyReport, SharedRules};
+use crate::self_test;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
@@ -20,8 +21,14 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     waiting: Vec<Weak<SharedRules>>,
+    policies: Vec<PolicyReport>,
     is_running: bool,
     ends: bool,
+}
+
+enum Next {
+    Rules(Weak<SharedRules>),
+    Policies(Vec<PolicyReport>),
 }
 
 impl Upgrades {
@@ -31,12 +38,18 @@ impl Upgrades {
         }
     }
 
-    /// Takes the rule sets of the generation in force; those of earlier ones that still wait are forgotten.
-    pub(crate) fn follow(&self, rules: impl Iterator<Item = Arc<SharedRules>>) {
+    /// Takes the rule sets and policies of the generation in force; those of earlier ones that still wait are forgotten. When the rules
+    /// are complete, the policies are tried out.
+    pub(crate) fn follow(
+        &self,
+        rules: impl Iterator<Item = Arc<SharedRules>>,
+        policies: Vec<PolicyReport>,
+    ) {
         let incomplete = rules.filter(|rules| rules.is_incomplete());
         let mut queue = self.shared.lock();
         queue.waiting = incomplete.map(|rules| Arc::downgrade(&rules)).collect();
-        if queue.waiting.is_empty() || queue.is_running {
+        queue.policies = policies;
+        if (queue.waiting.is_empty() && queue.policies.is_empty()) || queue.is_running {
             return;
         }
         let shared = Arc::clone(&self.shared);
@@ -55,6 +68,7 @@ impl Drop for Upgrades {
         let mut queue = self.shared.lock();
         queue.ends = true;
         queue.waiting.clear();
+        queue.policies.clear();
     }
 }
 
@@ -68,8 +82,15 @@ impl Shared {
             tracing::debug!(%error, "the thread that compiles rules has no lower priority");
         }
         while let Some(next) = self.next() {
-            let Some(rules) = next.upgrade() else {
-                continue;
+            let rules = match next {
+                Next::Policies(policies) => {
+                    self_test::run_all(&policies);
+                    continue;
+                }
+                Next::Rules(rules) => match rules.upgrade() {
+                    Some(rules) => rules,
+                    None => continue,
+                },
             };
             let started = Instant::now();
             match rules.complete() {
@@ -88,13 +109,18 @@ impl Shared {
         }
     }
 
-    /// What is to be compiled next; `None` when there is nothing, and the thread ends.
-    fn next(&self) -> Option<Weak<SharedRules>> {
+    /// What is to be done next; `None` when there is nothing, and the thread ends.
+    fn next(&self) -> Option<Next> {
         let mut queue = self.lock();
-        let next = if queue.ends {
-            None
-        } else {
-            queue.waiting.pop()
+        let policies = std::mem::take(&mut queue.policies);
+        let next = match queue.waiting.pop() {
+            _ if queue.ends => None,
+            Some(rules) => {
+                queue.policies = policies;
+                Some(Next::Rules(rules))
+            }
+            None if policies.is_empty() => None,
+            None => Some(Next::Policies(policies)),
         };
         queue.is_running = next.is_some();
         next

@@ -64,6 +64,16 @@ impl Coverage {
         coverage
     }
 
+    /// One line: `rce 30+12+1+0, sqli 20+5+3+1`, rules of paranoia level 1 first.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let categories = self.categories.iter().map(|(name, category)| {
+            let levels = category.by_level.map(|count| count.to_string());
+            format!("{name} {}", levels.join("+"))
+        });
+        categories.collect::<Vec<_>>().join(", ")
+    }
+
     /// A table for people.
     #[must_use]
     pub fn table(&self) -> String {

@@ -18,7 +18,16 @@ pub(super) fn check(file: &ConfigFile, output: &Output) -> Result<(), Failure> {
 }
 
 fn as_json(path: &Path, report: &CheckReport) -> Json {
-    let policy = |policy: &control::PolicyReport| json!({ "name": policy.name, "rules": policy.rules, "detection_rules": policy.detection_rules });
+    let policy = |policy: &control::PolicyReport| {
+        let tried = policy.self_test().cloned().unwrap_or_default();
+        json!({
+            "name": policy.name,
+            "rules": policy.rules,
+            "detection_rules": policy.detection_rules,
+            "coverage": policy.coverage.categories,
+            "self_test": { "attacks": tried.attacks, "recognised": tried.recognised, "blocked": tried.blocked, "missed": tried.missed },
+        })
+    };
     let interface =
         |one: &control::InterfaceReport| json!({ "name": one.name, "present": one.present });
     json!({
@@ -51,6 +60,13 @@ fn as_text(path: &Path, report: &CheckReport) -> String {
             "waf {}: {} rules, {} of them detect\n",
             policy.name, policy.rules, policy.detection_rules
         ));
+        text.push_str(&policy.coverage.table());
+        if let Some(tried) = policy.self_test() {
+            text.push_str(&format!(
+                "  self-test: {} of {} attacks recognised, {} blocked\n",
+                tried.recognised, tried.attacks, tried.blocked
+            ));
+        }
     }
     match &report.io_reason {
         None => text.push_str(&format!("I/O: {}\n", report.io)),

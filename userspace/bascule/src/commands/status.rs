@@ -52,6 +52,27 @@ fn as_text(status: &Status) -> String {
                 }
             ),
         );
+        let categories = policy.coverage.iter().map(|(name, levels)| {
+            let levels: Vec<_> = levels.iter().map(ToString::to_string).collect();
+            format!("{name} {}", levels.join("+"))
+        });
+        let categories: Vec<_> = categories.collect();
+        line(
+            "",
+            format!("  by paranoia level: {}", categories.join(", ")),
+        );
+        if let Some(tried) = &policy.self_test {
+            line(
+                "",
+                format!(
+                    "  self-test: {} of {} attacks recognised, {} blocked{}",
+                    tried.recognised,
+                    tried.attacks,
+                    tried.blocked,
+                    missed(&tried.missed)
+                ),
+            );
+        }
     }
     if !status.upstreams.is_empty() {
         text.push('\n');
@@ -74,6 +95,13 @@ fn as_text(status: &Status) -> String {
         text.push_str(&table(["XDP", "PACKETS", "BYTES"], &seen));
     }
     text
+}
+
+fn missed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        names => format!("; missed: {}", names.join(", ")),
+    }
 }
 
 fn endpoints(status: &Status) -> String {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 
 /// The longest ban that can be asked for, in seconds: a hundred years. A longer one is refused; a ban without end has
 /// no time at all.
@@ -79,6 +80,19 @@ pub struct ListenerStatus {
     pub tls: bool,
 }
 
+/// What became of attacks that a policy was tried with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelfTestStatus {
+    /// How many were tried.
+    pub attacks: usize,
+    /// How many a rule matched.
+    pub recognised: usize,
+    /// How many were refused.
+    pub blocked: usize,
+    /// Those that no rule matched.
+    pub missed: Vec<String>,
+}
+
 /// A WAF policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyStatus {
@@ -91,6 +105,12 @@ pub struct PolicyStatus {
     /// Whether everything is compiled that makes them fast. Until then they serve on a slower path, with the same verdicts.
     #[serde(default)]
     pub complete: bool,
+    /// Detection rules by category, each with the number of each paranoia level, 1 first.
+    #[serde(default)]
+    pub coverage: BTreeMap<String, Vec<usize>>,
+    /// What became of the attacks that the policy was tried with; nothing until it was.
+    #[serde(default)]
+    pub self_test: Option<SelfTestStatus>,
 }
 
 /// An upstream.

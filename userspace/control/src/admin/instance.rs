@@ -1,6 +1,6 @@
 //! What the admin API sees of the process that it belongs to.
 
-use super::api::{PolicyStatus, ProcessState};
+use super::api::{PolicyStatus, ProcessState, SelfTestStatus};
 use crate::supervisor::{Reloaded, State, Supervisor};
 use config::Diagnostics;
 use kernel::{Bans, CounterSample};
@@ -81,6 +81,18 @@ impl Instance for Supervisor {
     fn policies(&self) -> Vec<PolicyStatus> {
         let status = |policy: crate::build::PolicyReport| PolicyStatus {
             complete: policy.is_complete(),
+            coverage: policy
+                .coverage
+                .categories
+                .iter()
+                .map(|(name, category)| (name.clone(), category.by_level.to_vec()))
+                .collect(),
+            self_test: policy.self_test().map(|outcome| SelfTestStatus {
+                attacks: outcome.attacks,
+                recognised: outcome.recognised,
+                blocked: outcome.blocked,
+                missed: outcome.missed.iter().map(|&name| name.to_owned()).collect(),
+            }),
             name: policy.name,
             rules: policy.rules,
             detection_rules: policy.detection_rules,

@@ -14,14 +14,16 @@ pub(crate) use rule_sets::SharedRules;
 pub use upstreams::{ProbeKind, ProbePlan};
 
 use crate::audit_sinks::AuditPlace;
+use crate::self_test::SelfTest;
 use ::auth::{KeyFile, KeySetHandle, KeyStoreHandle};
+use ::rules::Coverage;
 use balance::Upstream;
-use config::{Config, Diagnostic, Diagnostics, Kind, Loaded, Span};
+use config::{Config, Diagnostic, Diagnostics, Kind, Loaded, Span, WafMode};
 use proxy::{Admission, Generation, LineWriter, LiveRules};
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tls::Tickets;
 
 /// A key set that is fetched by URL.
@@ -42,18 +44,43 @@ pub struct PolicyReport {
     pub rules: usize,
     /// Of these, rules that detect something.
     pub detection_rules: usize,
+    /// These by what they look for, and from which paranoia level on.
+    pub coverage: Coverage,
     live: Arc<LiveRules>,
+    blocks: bool,
+    self_test: Arc<OnceLock<SelfTest>>,
 }
 
 impl PolicyReport {
-    fn new(name: &str, live: &Arc<LiveRules>) -> Self {
-        let stats = live.load().stats();
+    fn new(name: &str, live: &Arc<LiveRules>, mode: WafMode) -> Self {
+        let rules = live.load();
+        let stats = rules.stats();
         Self {
             name: name.to_owned(),
             rules: stats.rules,
             detection_rules: stats.detection_rules,
+            coverage: Coverage::of(&rules),
             live: Arc::clone(live),
+            blocks: mode == WafMode::Block,
+            self_test: Arc::default(),
         }
+    }
+
+    /// What became of the attacks that the policy was tried with; `None` until it was.
+    #[must_use]
+    pub fn self_test(&self) -> Option<&SelfTest> {
+        self.self_test.get()
+    }
+
+    /// Tries the policy, if it was not tried yet: what is of concern, and what to do.
+    pub(crate) fn try_out(&self) -> Option<(String, &'static str)> {
+        if self.self_test.get().is_some() {
+            return None;
+        }
+        let outcome = self
+            .self_test
+            .get_or_init(|| SelfTest::of(&self.live.load()));
+        outcome.concern(&self.name, self.blocks)
     }
 
     /// Whether everything is compiled that makes the rules fast; until then they serve on a slower path, with the same verdicts.

@@ -32,7 +32,11 @@ pub(super) fn build(site: &mut Site<'_>) -> (Policies, Vec<PolicyReport>) {
         let Some(built) = policy(site, entry, &mut rule_sets) else {
             continue;
         };
-        reports.push(PolicyReport::new(entry.name.as_str(), &built.rules));
+        reports.push(PolicyReport::new(
+            entry.name.as_str(),
+            &built.rules,
+            built.mode,
+        ));
         policies.insert(entry.name.to_string(), built);
     }
     (policies, reports)
