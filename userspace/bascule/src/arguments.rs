@@ -67,6 +67,10 @@ pub(crate) enum Command {
     /// Check, test, explain and measure rules. Works on files, without a running instance.
     #[command(subcommand)]
     Rules(rules::Rules),
+    Replay(rules::Replay),
+    /// Install the OWASP Core Rule Set.
+    #[command(subcommand)]
+    Crs(rules::Crs),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print the version.

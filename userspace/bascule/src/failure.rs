@@ -1,10 +1,11 @@
 //! Why a command did not do what it was asked for, and its exit code.
 
-use ::rules::{Finding, RequestError, TestError};
+use ::rules::crs::CrsError;
+use ::rules::{Finding, ReplayError, RequestError, TestError};
 use config::Diagnostics;
 use control::client::ClientError;
 use control::key_store::KeyStoreError;
-use control::{PolicyError, StartError};
+use control::{DownloadError, PolicyError, StartError};
 use serde_json::{Value as Json, json};
 use std::io;
 
@@ -40,6 +41,15 @@ pub(crate) enum Failure {
     /// Something is no request.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// A log cannot be replayed.
+    #[error(transparent)]
+    Replay(ReplayError),
+    /// A release of the CRS was not installed.
+    #[error(transparent)]
+    Crs(#[from] CrsError),
+    /// A file was not fetched.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
     /// A WAF policy of a configuration is not there.
     #[error(transparent)]
     Policy(PolicyError),
@@ -65,6 +75,15 @@ impl From<TestError> for Failure {
         match error {
             TestError::Rules(findings) => Self::Rules(findings),
             error => Self::Tests(error),
+        }
+    }
+}
+
+impl From<ReplayError> for Failure {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Rules(findings) => Self::Rules(findings),
+            error => Self::Replay(error),
         }
     }
 }

@@ -36,6 +36,9 @@ Examples:
 
 What has to be excluded to let the request pass is tried out before it is shown.";
 
+const PROFILE_HELP: &str = "\
+Each rule is measured by itself, without the filters that pass over most of them in service; what these save is told at the end.";
+
 /// Which rules.
 #[derive(Debug, Args)]
 pub(crate) struct RuleFiles {
@@ -84,6 +87,21 @@ pub(crate) enum Rules {
         #[arg(long)]
         verbose: bool,
     },
+    /// Measure what rules cost, by rule and target, and name the dearest.
+    #[command(after_help = PROFILE_HELP)]
+    Profile {
+        #[command(flatten)]
+        rules: RuleFiles,
+        /// Files with requests: raw, HAR, or JSON lines with `raw_b64`. Left out: a few samples of ordinary traffic.
+        #[arg(long, num_args = 1.., value_name = "FILES")]
+        requests: Vec<PathBuf>,
+        /// How often each request is run.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        rounds: u32,
+        /// How many rules are named.
+        #[arg(long, default_value_t = 10)]
+        top: usize,
+    },
 }
 
 /// The rules of a configuration.
@@ -95,4 +113,51 @@ pub(crate) struct Policy {
     /// Which policy of it; only where it has several.
     #[arg(long, requires = "config")]
     pub(crate) policy: Option<String>,
+}
+
+const REPLAY_HELP: &str = "\
+Logs are those of bascule or ModSecurity in JSON, one transaction a line; requests are made of their parts B and C. What stood
+before is what --old says, or else what the log says was done.
+
+Exit codes: 0 no verdict changes, 3 the rules are invalid, 5 verdicts change.";
+
+/// Run the requests of an audit log against other rules.
+#[derive(Debug, Args)]
+#[command(after_help = REPLAY_HELP)]
+pub(crate) struct Replay {
+    /// The audit log.
+    #[arg(long)]
+    pub(crate) log: PathBuf,
+    /// The rules to try: files in the order in which they are loaded, or folders.
+    #[arg(long = "rules", num_args = 1.., required = true, value_name = "NEW")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// The rules to compare with. Left out: what the log says was done.
+    #[arg(long, num_args = 1.., value_name = "RULES")]
+    pub(crate) old: Vec<PathBuf>,
+}
+
+const CRS_HELP: &str = "\
+Example:
+  bascule crs install --from coreruleset-4.28.0-minimal.tar.gz --checksum 5a9c… --to /etc/bascule/crs
+
+Files that are yours to change (crs-setup.conf, the exclusion rules) are kept where they exist. The checksum is of the archive,
+SHA-256 in hex; a URL needs one.
+
+Exit codes: 0 installed, 1 failed, 3 the rules that were installed are invalid.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Crs {
+    /// Install a release of the OWASP Core Rule Set, check it, and show how to use it.
+    #[command(after_help = CRS_HELP)]
+    Install {
+        /// A folder, a .zip or .tar.gz file, or an https URL of one.
+        #[arg(long)]
+        from: String,
+        /// The SHA-256 of the archive, in hex.
+        #[arg(long, value_name = "SHA256")]
+        checksum: Option<String>,
+        /// Where the files are put.
+        #[arg(long)]
+        to: PathBuf,
+    },
 }

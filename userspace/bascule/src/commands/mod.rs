@@ -2,9 +2,11 @@
 
 mod ban;
 mod check;
+mod crs;
 mod drain;
 mod key;
 mod reload;
+mod replay;
 mod rules;
 mod run;
 mod schema;
@@ -26,6 +28,8 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Ban(ban) => ban::ban(ban, output),
         Command::Key(key) => key::key(key, output),
         Command::Rules(command) => rules::rules(command, output),
+        Command::Replay(replay) => replay::replay(&replay, output),
+        Command::Crs(crs) => crs::crs(crs, output),
         Command::Schema => schema::schema(output),
         Command::Version => version::version(output),
     }

@@ -27,7 +27,8 @@ fn wrong_usage_is_2() {
 fn help_documents_exit_codes_and_every_verb() {
     let help = bascule(&["--help"]).exits(0).stdout;
     for words in [
-        "run", "check", "reload", "status", "drain", "ban", "key", "schema", "version",
+        "run", "check", "reload", "status", "drain", "ban", "key", "rules", "replay", "crs",
+        "schema", "version",
     ] {
         assert!(help.contains(words), "{words}");
     }

@@ -1,14 +1,14 @@
 //! From a test's words to the bytes that go-ftw would send, and so to a request.
 
 use super::model::{Data, Input, ShortFull, ShortRequest};
-use crate::request::{Request, read_raw};
+use crate::request::{Request, read_framed};
 use std::collections::BTreeMap;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The request of a stage. `None`: the bytes are no request at all.
 pub(super) fn request(input: &Input) -> Result<Option<Request>, String> {
-    Ok(read_raw(&bytes(input)?))
+    Ok(read_framed(&bytes(input)?))
 }
 
 /// What goes over the wire.

@@ -4,13 +4,11 @@ mod curl;
 mod har;
 mod raw;
 
-use http::h1::request::RequestHead;
-use http::h1::{HeadLimits, Parse};
 use serde_json::Value as Json;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
-pub(crate) use raw::read as read_raw;
+pub(crate) use raw::read_framed;
 
 /// Bytes of a file with requests; a larger one is refused.
 pub const FILE_LIMIT_BYTES: u64 = 512 << 20;
@@ -38,6 +36,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// Where it comes from.
     pub client: IpAddr,
+    /// Why a strict parser refuses the bytes that it was read from.
+    refused: Option<String>,
 }
 
 impl Default for Request {
@@ -50,6 +50,7 @@ impl Default for Request {
             headers: Vec::new(),
             body: Vec::new(),
             client: CLIENT,
+            refused: None,
         }
     }
 }
@@ -120,13 +121,9 @@ impl Request {
     /// Why a proxy would refuse the request by itself, before any rule sees it.
     #[must_use]
     pub fn refused_by_front(&self) -> Option<String> {
-        let head = raw::head(self);
-        let mut parsed = RequestHead::new();
-        match http::h1::request::parse(&head, &HeadLimits::default(), &mut parsed) {
-            Ok(Parse::Complete { .. }) => None,
-            Ok(Parse::Partial) => Some("the head has no end".to_owned()),
-            Err(error) => Some(error.to_string()),
-        }
+        self.refused
+            .clone()
+            .or_else(|| raw::refusal(&raw::head(self)))
     }
 }
 
@@ -188,7 +185,7 @@ fn lines(name: &str, text: &[u8]) -> Result<Vec<Request>, RequestError> {
         let id = json.get("id").and_then(Json::as_str);
         for raw in raws {
             let bytes = raw.as_str().and_then(crate::base64::decode);
-            let request = bytes.as_deref().and_then(raw::read);
+            let request = bytes.as_deref().and_then(raw::read_framed);
             let Some(mut request) = request else {
                 let found = format!("{at}: `raw_b64` holds no request");
                 return Err(RequestError::new(

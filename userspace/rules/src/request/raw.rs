@@ -1,10 +1,22 @@
 //! Requests as bytes. What a strict parser refuses is read all the same, as far as it can be told: rules are tested with such.
 
 use super::Request;
-use http::h1::Glimpse;
+use http::h1::request::RequestHead;
+use http::h1::{Glimpse, HeadLimits, Parse};
 
-/// Reads one request. A request that ends within its head has no body.
-pub(crate) fn read(bytes: &[u8]) -> Option<Request> {
+/// Reads one request as it goes over the wire: without a length or a coding it has no body.
+pub(crate) fn read_framed(bytes: &[u8]) -> Option<Request> {
+    let mut request = read(bytes)?;
+    let is_framed =
+        request.header("Content-Length").is_some() || request.header("Transfer-Encoding").is_some();
+    if !is_framed {
+        request.body.clear();
+    }
+    Some(request)
+}
+
+/// Reads one request as people write it down: all that stands behind the head is its body. One that ends within its head has none.
+pub(super) fn read(bytes: &[u8]) -> Option<Request> {
     let (head, rest) = split(bytes);
     let mut head = head.to_vec();
     head.extend_from_slice(b"\r\n\r\n");
@@ -17,6 +29,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Request> {
         headers: fields
             .map(|(name, value)| (name.to_vec(), value.to_vec()))
             .collect(),
+        refused: refusal(&head),
         ..Request::default()
     };
     let chunked = request
@@ -34,6 +47,16 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Request> {
         }
     };
     Some(request)
+}
+
+/// Why a strict parser refuses a head.
+pub(super) fn refusal(head: &[u8]) -> Option<String> {
+    let mut parsed = RequestHead::new();
+    match http::h1::request::parse(head, &HeadLimits::default(), &mut parsed) {
+        Ok(Parse::Complete { .. }) => None,
+        Ok(Parse::Partial) => Some("the head has no end".to_owned()),
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 /// The head and what stands behind its empty line; lines end in CRLF or LF.

@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod profile;
 mod test;
 
 use crate::arguments::rules::{RuleFiles, Rules};
@@ -23,6 +24,12 @@ pub(super) fn rules(command: Rules, output: &Output) -> Result<(), Failure> {
             entry,
             verbose,
         } => explain::explain(&request, &rules, &policy, (entry, verbose), output),
+        Rules::Profile {
+            rules,
+            requests,
+            rounds,
+            top,
+        } => profile::profile(&rules, &requests, (rounds, top), output),
     }
 }
 
