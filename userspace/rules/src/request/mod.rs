@@ -37,7 +37,7 @@ pub struct Request {
     /// Where it comes from.
     pub client: IpAddr,
     /// Why a strict parser refuses the bytes that it was read from.
-    refused: Option<String>,
+    pub(crate) refused: Option<String>,
 }
 
 impl Default for Request {
@@ -185,7 +185,7 @@ fn lines(name: &str, text: &[u8]) -> Result<Vec<Request>, RequestError> {
         let id = json.get("id").and_then(Json::as_str);
         for raw in raws {
             let bytes = raw.as_str().and_then(crate::base64::decode);
-            let request = bytes.as_deref().and_then(raw::read_framed);
+            let request = bytes.as_deref().and_then(read_framed);
             let Some(mut request) = request else {
                 let found = format!("{at}: `raw_b64` holds no request");
                 return Err(RequestError::new(

@@ -19,6 +19,16 @@ pub(crate) fn read_framed(bytes: &[u8]) -> Option<Request> {
 pub(super) fn read(bytes: &[u8]) -> Option<Request> {
     let (head, rest) = split(bytes);
     let mut head = head.to_vec();
+    if !head.contains(&b'\r') {
+        // As editors leave it; nobody means a bare LF by that.
+        head = head
+            .split(|&byte| byte == b'\n')
+            .collect::<Vec<_>>()
+            .join(&b"\r\n"[..]);
+    }
+    while head.ends_with(b"\r\n") {
+        head.truncate(head.len() - 2);
+    }
     head.extend_from_slice(b"\r\n\r\n");
     let glimpse = Glimpse::of(&head)?;
     let fields = glimpse.fields();
