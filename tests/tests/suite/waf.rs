@@ -337,6 +337,8 @@ fn counts_of_rules_are_shared_by_workers_and_outlive_a_reload() {
         (&statuses[..10], &statuses[10..]),
         (&[200; 10][..], &[429; 10][..])
     );
+    let labels = [("policy", "own")];
+    bascule.wait_for_metric("bascule_waf_collection_records", &labels, 1.0);
 }
 
 on_both_drivers! {

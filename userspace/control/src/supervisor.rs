@@ -443,6 +443,11 @@ impl Supervisor {
         self.lock().policies.clone()
     }
 
+    /// What rules keep beyond a transaction, by policy.
+    pub(crate) fn collections(&self) -> Vec<(String, waf::CollectionStats)> {
+        self.lock().memory.collections()
+    }
+
     /// The configuration file.
     #[must_use]
     pub fn config_path(&self) -> &Path {

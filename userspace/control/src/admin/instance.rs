@@ -33,6 +33,8 @@ pub(crate) trait Instance: Send + Sync + 'static {
     fn bans(&self) -> &Bans;
     /// The counters of the XDP gate; empty without it, or where they cannot be read.
     fn packets(&self) -> Vec<CounterSample>;
+    /// What rules keep beyond a transaction, by policy.
+    fn collections(&self) -> Vec<(String, waf::CollectionStats)>;
     /// Audit records that were lost, by log.
     fn audit_records_dropped(&self) -> Vec<(String, u64)>;
     /// Access lines that were lost.
@@ -118,6 +120,10 @@ impl Instance for Supervisor {
                 Vec::new()
             }
         }
+    }
+
+    fn collections(&self) -> Vec<(String, waf::CollectionStats)> {
+        Self::collections(self)
     }
 
     fn audit_records_dropped(&self) -> Vec<(String, u64)> {

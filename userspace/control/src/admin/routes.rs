@@ -130,6 +130,7 @@ fn metrics(instance: &impl Instance, started: Instant) -> Answer {
         status: status::status(instance, started, Instant::now()),
         bans_refused: instance.bans().refused(),
         access_lines_dropped: instance.access_lines_dropped(),
+        collections: instance.collections(),
         audit_records_dropped: instance.audit_records_dropped(),
     };
     match scrape::text(instance.registry(), &now) {

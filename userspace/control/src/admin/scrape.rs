@@ -24,12 +24,14 @@ pub(super) struct Now {
     pub(super) status: Status,
     pub(super) bans_refused: u64,
     pub(super) access_lines_dropped: u64,
+    pub(super) collections: Vec<(String, waf::CollectionStats)>,
     pub(super) audit_records_dropped: Vec<(String, u64)>,
 }
 
 impl Now {
     fn families(&self) -> Result<Vec<MetricFamily>> {
         let mut families = self.process()?;
+        families.extend(self.collections()?);
         families.extend(self.bans()?);
         families.extend(self.packets()?);
         families.extend(self.endpoints()?);
@@ -100,6 +102,42 @@ impl Now {
             self.access_lines_dropped,
         )?);
         Ok(families)
+    }
+
+    fn collections(&self) -> Result<Vec<MetricFamily>> {
+        const LABELS: &[&str] = &["policy"];
+        let records = gauges(
+            "bascule_waf_collection_records",
+            "Records (addresses, sessions ...) that rules of the policy keep beyond a request.",
+            LABELS,
+        )?;
+        let bytes = gauges(
+            "bascule_waf_collection_bytes",
+            "Bytes of these records.",
+            LABELS,
+        )?;
+        let evicted = counters(
+            "bascule_waf_collection_evictions_total",
+            "Records that were forgotten before their time because a limit was reached.",
+            LABELS,
+        )?;
+        let refused = counters(
+            "bascule_waf_collection_refused_total",
+            "Variables that were not kept because a limit was reached.",
+            LABELS,
+        )?;
+        let number = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+        for (policy, stats) in &self.collections {
+            let policy = [policy.as_str()];
+            records
+                .with_label_values(&policy)
+                .set(number(stats.records));
+            bytes.with_label_values(&policy).set(number(stats.bytes));
+            evicted.with_label_values(&policy).inc_by(stats.evicted);
+            refused.with_label_values(&policy).inc_by(stats.refused);
+        }
+        let gauges = [records.collect(), bytes.collect()].concat();
+        Ok([gauges, evicted.collect(), refused.collect()].concat())
     }
 
     fn bans(&self) -> Result<Vec<MetricFamily>> {

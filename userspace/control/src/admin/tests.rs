@@ -122,6 +122,16 @@ impl Instance for Pretended {
         self.packets.lock().unwrap().clone()
     }
 
+    fn collections(&self) -> Vec<(String, waf::CollectionStats)> {
+        let stats = waf::CollectionStats {
+            records: 7,
+            bytes: 700,
+            evicted: 5,
+            refused: 6,
+        };
+        vec![("own".to_owned(), stats)]
+    }
+
     fn audit_records_dropped(&self) -> Vec<(String, u64)> {
         vec![("audit.json".to_owned(), 4)]
     }
@@ -274,6 +284,10 @@ fn metrics_join_what_was_counted_and_what_is_looked_up() {
         "bascule_bans 0",
         "bascule_access_lines_dropped_total 3",
         "bascule_audit_records_dropped_total{log=\"audit.json\"} 4",
+        "bascule_waf_collection_records{policy=\"own\"} 7",
+        "bascule_waf_collection_bytes{policy=\"own\"} 700",
+        "bascule_waf_collection_evictions_total{policy=\"own\"} 5",
+        "bascule_waf_collection_refused_total{policy=\"own\"} 6",
         r#"bascule_kernel_path_info{path="user space: a \"test\""} 1"#,
         r#"bascule_endpoint_healthy{endpoint="127.0.0.1:9001",upstream="app"} 1"#,
         r#"bascule_endpoint_in_flight{endpoint="127.0.0.1:9002",upstream="app"} 0"#,

@@ -125,6 +125,17 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// What is held of what rules keep beyond a transaction, by policy.
+    pub(crate) fn collections(&self) -> Vec<(String, ::waf::CollectionStats)> {
+        let mut stats: Vec<_> = self
+            .collections
+            .iter()
+            .map(|(policy, collections)| (policy.clone(), collections.stats()))
+            .collect();
+        stats.sort_by(|left, right| left.0.cmp(&right.0));
+        stats
+    }
+
     /// The audit logs that are open, to be opened again after a rotation.
     pub(crate) fn audit_logs(&self) -> impl Iterator<Item = &LineWriter> {
         self.audit_logs.values().map(Arc::as_ref)
