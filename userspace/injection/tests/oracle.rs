@@ -2,6 +2,9 @@
 //!
 //! Without `BASCULE_INPUTS` the run is short. The long one:
 //! `BASCULE_INPUTS=10000000 cargo test --release -p bascule-injection --test oracle -- --nocapture`
+//!
+//! `BASCULE_SEED` draws others, and `BASCULE_VALUES` names a folder of values to begin from beside the reference data, such as what
+//! `cargo xtask fuzz injection` has learned.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing)] // These are tests.
 
 #[path = "oracle/generate.rs"]
@@ -85,6 +88,7 @@ fn real_values() -> Vec<Vec<u8>> {
     values.extend(seeds::payloads("wordlists-attack-dev.jsonl", |_| true));
     values.extend(seeds::parameters());
     values.extend(seeds::operators());
+    values.extend(seeds::learned());
     values
 }
 

@@ -62,6 +62,23 @@ pub(crate) fn operators() -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// The files of the folder that `BASCULE_VALUES` names, a value each.
+#[allow(dead_code, reason = "the benchmark leaves them out")]
+pub(crate) fn learned() -> Vec<Vec<u8>> {
+    let Some(folder) = std::env::var_os("BASCULE_VALUES") else {
+        return Vec::new();
+    };
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    files
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect()
+}
+
 fn decode(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
