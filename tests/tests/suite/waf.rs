@@ -346,13 +346,15 @@ on_both_drivers! {
     fn malformed_requests_are_inspected_too(io) {
         let origin = Origin::echo();
         let bascule = start(io, &origin);
-        let cases: [(&str, u16); 6] = [
+        let cases: [(&str, u16); 8] = [
             ("GET /?id=1%20UNION%20SELECT%20password%20FROM%20users HTTP/4.0\r\nHost: a\r\n\r\n", 505),
             ("GET /?id=1%20UNION%20SELECT%20password%20FROM%20users#x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET /detect/?id=1%20UNION%20SELECT%20password%20FROM%20users\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET /?id=1%20UNION%20SELECT%20password%20FROM%20users HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
             ("GET /%zz?id=1%20UNION%20SELECT%20password%20FROM%20users HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nHost: a\r\nCookie: id=1 UNION SELECT password FROM users\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400),
+            ("POST /%zz HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 39\r\n\r\nid=1+UNION+SELECT+password+FROM+users&x", 400),
+            ("POST /#x HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 39\r\n\r\nid=1+UNION+SELECT+password+FROM+users&x", 400),
         ];
         for (number, (request, status)) in (1..).zip(cases) {
             assert_eq!(bascule.client().send(request).answer().status, status, "{request}");
@@ -362,9 +364,9 @@ on_both_drivers! {
         }
         bascule.client().send("GET /off/?id=1%20UNION%20SELECT%20password%20FROM%20users HTTP/4.0\r\n\r\n").answer();
         bascule.client().send("POST /?id=1%20UNION%20SELECT%20password%20FROM%20users HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n").answer();
-        let records = audit(&bascule, 7);
-        assert_eq!((records.len(), records[6]["transaction"]["outcome"]["status"].as_u64()), (7, Some(413)));
-        let lines = bascule.access_log().wait_for(8);
+        let records = audit(&bascule, 9);
+        assert_eq!((records.len(), records[8]["transaction"]["outcome"]["status"].as_u64()), (9, Some(413)));
+        let lines = bascule.access_log().wait_for(10);
         for record in records {
             let line = lines.iter().find(|line| line["id"] == record["transaction"]["unique_id"]);
             let line = line.unwrap_or_else(|| panic!("no line for {record}"));

@@ -74,6 +74,7 @@ pub(crate) async fn serve<D: Driver>(worker: &Rc<Worker<D>>, io: &Io<D::Stream>,
                     reason,
                     detail: &detail,
                     head: reader.inbox.bytes(),
+                    behind: b"",
                     takes_head,
                 };
                 exchange::refuse(worker, peer, &misfit, &mut writer).await

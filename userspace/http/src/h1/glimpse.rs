@@ -3,6 +3,7 @@
 //! Nobody serves such a request, but who watches for attacks wants to know what was in it. So it is read as leniently as
 //! the RFCs let anybody read it, which is no reason to treat it as understood.
 
+use crate::chars::decimal;
 use crate::field::Known;
 use std::ops::Range;
 
@@ -19,6 +20,8 @@ pub struct Glimpse {
     target: Range<usize>,
     version: Range<usize>,
     fields: Vec<(Range<usize>, Range<usize>)>,
+    /// Bytes up to the end of the empty line; `None` where it has not arrived.
+    head_len: Option<usize>,
 }
 
 impl Glimpse {
@@ -33,7 +36,10 @@ impl Glimpse {
             let line = without_cr(line);
             match line.first() {
                 None if glimpse.line.is_empty() => {}
-                None => break,
+                None => {
+                    glimpse.head_len = Some(bytes.len() - rest.len());
+                    break;
+                }
                 Some(_) if glimpse.line.is_empty() => glimpse.read_request_line(line),
                 Some(b' ' | b'\t') => glimpse.continue_field(line),
                 Some(_) if glimpse.fields.len() == FIELDS_MAX => break,
@@ -72,6 +78,24 @@ impl Glimpse {
         self.fields
             .iter()
             .map(|(name, value)| (self.get(name), self.get(value)))
+    }
+
+    /// The body of which Content-Length tells the end, where all of it has arrived: `bytes` are those that were looked at,
+    /// `behind` follow them.
+    #[must_use]
+    pub fn body<'b>(&self, bytes: &'b [u8], behind: &'b [u8]) -> Option<&'b [u8]> {
+        let mut lengths = self
+            .fields()
+            .filter(|(name, _)| Known::of(name) == Some(Known::ContentLength));
+        let (Some((_, length)), None) = (lengths.next(), lengths.next()) else {
+            return None;
+        };
+        let length = usize::try_from(decimal(length).ok()?).ok()?;
+        let rest = match bytes.get(self.head_len?..)? {
+            [] => behind,
+            rest => rest,
+        };
+        rest.get(..length)
     }
 
     /// The path of the target, without query and fragment, whatever its form; `/` where it has none.
@@ -239,6 +263,26 @@ mod tests {
         ];
         assert_eq!(fields, wanted);
         assert_eq!(glimpse.host(), b"a");
+    }
+
+    #[test]
+    fn a_body_is_told_where_all_of_it_is_there() {
+        let head = b"POST / HTTP/9.9\r\nContent-Length: 4\r\n\r\n";
+        let both = [&head[..], b"body and more"].concat();
+        let glimpse = Glimpse::of(&both).expect("a request line");
+        assert_eq!(glimpse.body(&both, b""), Some(&b"body"[..]));
+        let glimpse = Glimpse::of(head).expect("a request line");
+        assert_eq!(glimpse.body(head, b"body"), Some(&b"body"[..]));
+        assert_eq!(glimpse.body(head, b"bod"), None);
+        for fields in [
+            "",
+            "Content-Length: 1\r\nContent-Length: 1\r\n",
+            "Content-Length: x\r\n",
+        ] {
+            let text = format!("POST / HTTP/1.1\r\n{fields}\r\nbody");
+            let glimpse = Glimpse::of(text.as_bytes()).expect("a request line");
+            assert_eq!(glimpse.body(text.as_bytes(), b""), None, "{fields}");
+        }
     }
 
     #[test]

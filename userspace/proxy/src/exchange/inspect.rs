@@ -75,7 +75,7 @@ impl<D: Driver> Exchange<'_, D> {
             Verdict::Respond { status, .. } => status,
             _ => 0,
         };
-        watch_only(self.worker, &mut transaction, status);
+        watch_only(self.worker, &mut transaction, status, None);
         let counts = &self.view.counts.routes[route];
         conclude(self.worker, (waf, &plan.name), counts, &mut transaction);
         for matched in transaction.matches() {
@@ -225,15 +225,19 @@ pub(super) fn begin<D: Driver>(
     }
 }
 
-/// Phases 1 and 2 of a request that is answered with `status` whatever they say.
+/// Phases 1 and 2 of a request that is answered with `status` whatever they say; with its body where all of it is there.
 pub(super) fn watch_only<D: Driver>(
     worker: &Worker<D>,
     transaction: &mut Transaction,
     status: u16,
+    body: Option<&[u8]>,
 ) {
     let scratch = &mut worker.scratch.borrow_mut();
     transaction.process_request_headers(scratch);
-    transaction.without_request_body();
+    match body {
+        Some(body) => drop(transaction.request_body(body)),
+        None => transaction.without_request_body(),
+    }
     transaction.process_request_body(scratch);
     transaction.response_status(status, b"HTTP/1.1");
 }

@@ -95,6 +95,7 @@ pub(crate) async fn run<D: Driver>(
                 reason: stop.reason(),
                 detail: &stop.detail,
                 head: bytes,
+                behind: reader.inbox.bytes(),
                 takes_head: true,
             };
             return refuse(worker, peer, &misfit, writer).await;

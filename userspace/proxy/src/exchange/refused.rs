@@ -25,8 +25,10 @@ pub(crate) struct Misfit<'m> {
     pub(crate) reason: Reason,
     /// What the log and the client are told beyond the reason.
     pub(crate) detail: &'m str,
-    /// What has arrived of the head.
+    /// What has arrived of the head, or of the request as a whole.
     pub(crate) head: &'m [u8],
+    /// What has arrived behind the head, where that ends the head.
+    pub(crate) behind: &'m [u8],
     /// Whether the client reads the head of an answer.
     pub(crate) takes_head: bool,
 }
@@ -38,6 +40,7 @@ impl Misfit<'_> {
             reason,
             detail: "",
             head: b"",
+            behind: b"",
             takes_head: true,
         }
     }
@@ -114,7 +117,8 @@ fn inspect<D: Driver>(
     for (name, value) in glimpse.fields() {
         transaction.request_header(name, value);
     }
-    watch_only(worker, &mut transaction, misfit.reason.status());
+    let body = glimpse.body(misfit.head, misfit.behind);
+    watch_only(worker, &mut transaction, misfit.reason.status(), body);
     let counts = view.counts.routes.get(route)?;
     conclude(worker, (waf, &plan.name), counts, &mut transaction);
     let seen = Seen {

@@ -1,5 +1,7 @@
 //! `multipart/form-data` (RFC 7578), read with suspicion: whatever a backend could read otherwise sets a flag.
 
+use std::ops::Range;
+
 use crate::store::Store;
 use crate::transaction::{Argument, File, Pair, Parsed, Source};
 
@@ -57,7 +59,7 @@ pub(crate) struct Limits {
     pub(crate) no_files_bytes: usize,
 }
 
-/// Reads a body. After an error nothing of it is published but the flags.
+/// Reads a body. After an error what can be told of it is published all the same: a more lenient reader behind us may take it.
 pub(crate) fn multipart(
     body: &[u8],
     content_type: &[u8],
@@ -66,16 +68,37 @@ pub(crate) fn multipart(
     store: &mut Store,
 ) {
     let mut flags = Multipart::default();
-    let parts =
-        boundary(content_type, &mut flags).and_then(|boundary| read(body, &boundary, &mut flags));
-    match parts.and_then(|parts| check_size(parts, limits)) {
-        Ok(parts) => publish(&parts, limits, &mut flags, parsed, store),
-        Err(problem) => {
-            flags.error = true;
-            parsed.error = Some(format!("Multipart parsing error: {problem}"));
+    let mut fault = Fault::default();
+    match boundary(content_type, &mut flags) {
+        Ok(boundary) => {
+            let parts = read(body, &boundary, &mut flags, &mut fault);
+            if let Some(parts) = fault.note(check_size(parts, limits)) {
+                publish(&parts, limits, &mut flags, parsed, store);
+            }
         }
+        Err(problem) => fault.0 = Some(problem),
+    }
+    if let Some(problem) = fault.0 {
+        flags.error = true;
+        parsed.error = Some(format!("Multipart parsing error: {problem}"));
     }
     parsed.multipart = flags;
+}
+
+/// What is wrong with a body: the first thing of all.
+#[derive(Default)]
+struct Fault(Option<&'static str>);
+
+impl Fault {
+    fn note<T>(&mut self, outcome: Outcome<T>) -> Option<T> {
+        match outcome {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.0.get_or_insert(problem);
+                None
+            }
+        }
+    }
 }
 
 type Outcome<T> = Result<T, &'static str>;
@@ -145,8 +168,13 @@ enum Where {
     After,
 }
 
-/// Splits a body into its parts.
-fn read<'a>(body: &'a [u8], boundary: &[u8], flags: &mut Multipart) -> Outcome<Vec<Part<'a>>> {
+/// Splits a body into its parts, as far as it goes.
+fn read<'a>(
+    body: &'a [u8],
+    boundary: &[u8],
+    flags: &mut Multipart,
+    fault: &mut Fault,
+) -> Vec<Part<'a>> {
     let mut parts: Vec<Part<'a>> = Vec::new();
     let mut place = Where::Before;
     let mut at = 0;
@@ -154,51 +182,66 @@ fn read<'a>(body: &'a [u8], boundary: &[u8], flags: &mut Multipart) -> Outcome<V
     while at < body.len() {
         let end = memchr::memchr(b'\n', &body[at..]).map_or(body.len(), |feed| at + feed + 1);
         let line = &body[at..end];
-        match boundary_line(line, boundary, flags)? {
-            Some(last) => {
-                if let Where::After = place {
-                    flags.data_after = true;
-                    return Err("a boundary follows the final one");
-                }
+        let found = fault.note(boundary_line(line, boundary, flags)).flatten();
+        match (found, &place, parts.last_mut()) {
+            (Some(_), Where::After, _) => {
+                flags.data_after = true;
+                fault.note::<()>(Err("a boundary follows the final one"));
+                return parts;
+            }
+            (Some(last), ..) => {
                 note_line_end(line, flags);
-                match (&place, parts.last_mut()) {
-                    (Where::Headers, _) => flags.invalid_part = true,
-                    (Where::Data, Some(part)) => {
-                        part.start = data_start;
-                        part.data = without_line_end(&body[data_start..at.max(data_start)]);
-                    }
-                    _ => {}
-                }
-                if last {
-                    place = Where::After;
-                } else {
+                end_part(&place, parts.last_mut(), body, data_start..at, flags);
+                place = if last { Where::After } else { Where::Headers };
+                if !last {
                     parts.push(Part::default());
-                    place = Where::Headers;
                 }
             }
-            None => match (&place, parts.last_mut()) {
-                (Where::Before, _) => flags.data_before = true,
-                (Where::After, _) => flags.data_after = true,
-                (Where::Headers, Some(part)) => {
-                    note_line_end(line, flags);
-                    let text = without_line_end(line);
-                    if text.is_empty() {
-                        read_headers(part, flags)?;
-                        place = Where::Data;
-                        data_start = end;
-                    } else {
-                        header_line(part, text, flags)?;
-                    }
+            (None, Where::Before, _) => flags.data_before = true,
+            (None, Where::After, _) => flags.data_after = true,
+            (None, Where::Headers, Some(part)) => {
+                note_line_end(line, flags);
+                let text = without_line_end(line);
+                if text.is_empty() {
+                    fault.note(read_headers(part, flags));
+                    place = Where::Data;
+                    data_start = end;
+                } else {
+                    fault.note(header_line(part, text, flags));
                 }
-                _ => {}
-            },
+            }
+            (None, ..) => {}
         }
         at = end;
     }
     match place {
-        Where::Before => Err("there is no boundary in the body"),
-        Where::After => Ok(parts),
-        Where::Headers | Where::Data => Err("the final boundary is missing"),
+        // Nothing was sent: whether there should have been something is not for us to say.
+        Where::Before if body.is_empty() => None,
+        Where::Before => fault.note::<()>(Err("there is no boundary in the body")),
+        Where::After => None,
+        Where::Headers | Where::Data => {
+            end_part(&place, parts.last_mut(), body, data_start..at, flags);
+            fault.note(Err("the final boundary is missing"))
+        }
+    };
+    parts
+}
+
+/// Ends the part before a boundary, or before the end of the body.
+fn end_part<'a>(
+    place: &Where,
+    part: Option<&mut Part<'a>>,
+    body: &'a [u8],
+    data: Range<usize>,
+    flags: &mut Multipart,
+) {
+    match (place, part) {
+        (Where::Headers, _) => flags.invalid_part = true,
+        (Where::Data, Some(part)) => {
+            part.start = data.start;
+            part.data = without_line_end(body.get(data).unwrap_or_default());
+        }
+        _ => {}
     }
 }
 
@@ -264,6 +307,16 @@ fn header_line(part: &mut Part<'_>, line: &[u8], flags: &mut Multipart) -> Outco
         last.extend_from_slice(line.trim_ascii());
         return Ok(());
     }
+    if part.headers.len() >= PART_HEADERS_LIMIT {
+        return Err("a part has too many headers");
+    }
+    let outcome = check_header(part, line);
+    // Rules look at the lines that are wrong, too.
+    part.headers.push(line.to_vec());
+    outcome
+}
+
+fn check_header(part: &Part<'_>, line: &[u8]) -> Outcome<()> {
     let colon = memchr::memchr(b':', line).ok_or("a header line of a part has no colon")?;
     let name = &line[..colon];
     if name.is_empty() || !name.iter().all(|byte| (33..=126).contains(byte)) {
@@ -271,16 +324,12 @@ fn header_line(part: &mut Part<'_>, line: &[u8], flags: &mut Multipart) -> Outco
     }
     let same = |other: &Vec<u8>| {
         other
-            .get(..colon + 1)
+            .get(..=colon)
             .is_some_and(|start| start.eq_ignore_ascii_case(&line[..=colon]))
     };
     if part.headers.iter().any(same) {
         return Err("a part has the same header twice");
     }
-    if part.headers.len() >= PART_HEADERS_LIMIT {
-        return Err("a part has too many headers");
-    }
-    part.headers.push(line.to_vec());
     Ok(())
 }
 
@@ -403,6 +452,8 @@ fn publish(
                     size: part.data.len(),
                 });
             }
+            // Nobody takes what has no name for an argument.
+            None if part.name.is_none() => {}
             None if parsed.args.len() < limits.arguments => {
                 let value = store.push(part.data);
                 parsed.args.push(Argument {

@@ -196,7 +196,7 @@ fn multipart_gives_fields_files_and_part_headers() {
 }
 
 #[test]
-fn multipart_errors_publish_nothing() {
+fn multipart_errors_are_told() {
     let field = "Content-Disposition: form-data; name=\"a\"\r\n\r\n1";
     for (content_type, body, expected) in [
         (TYPE, format!("--XX\r\n{field}\r\n"), "final boundary"),
@@ -254,8 +254,39 @@ fn multipart_errors_publish_nothing() {
         let read = read_multipart(content_type, &body);
         let error = read.parsed.error.unwrap_or_default();
         assert!(error.contains(expected), "{body:?} gave {error:?}");
-        assert!(read.parsed.args.is_empty() && read.parsed.multipart.is_strict_error());
+        assert!(read.parsed.multipart.is_strict_error());
     }
+}
+
+#[test]
+fn what_can_be_told_of_a_wrong_multipart_body_is_published() {
+    let lines = "Content-Disposition: form-data; name=\"a\"\r\nF\u{1}o: x\r\nno colon\r\n\r\n1";
+    let read = read_multipart(TYPE, &body(&[lines, "X: y\r\n\r\n2"]));
+    let part_headers: Vec<_> = read
+        .parsed
+        .part_headers
+        .iter()
+        .map(|pair| read.store.get(pair.value))
+        .collect();
+    let wanted: [&[u8]; 4] = [
+        b"Content-Disposition: form-data; name=\"a\"",
+        b"F\x01o: x",
+        b"no colon",
+        b"X: y",
+    ];
+    assert_eq!(part_headers, wanted);
+    let args: Vec<_> = read
+        .parsed
+        .args
+        .iter()
+        .map(|arg| (read.store.get(arg.key), read.store.get(arg.value)))
+        .collect();
+    assert_eq!(args, [(&b"a"[..], &b"1"[..])], "what has no name is none");
+    let empty = read_multipart(TYPE, "");
+    assert_eq!(empty.parsed.error, None);
+    let cut = format!("--XX\r\nContent-Disposition: form-data; name=a\r\n\r\ncut off");
+    let read = read_multipart(TYPE, &cut);
+    assert_eq!(read.store.get(read.parsed.args[0].value), b"cut off");
 }
 
 #[test]
