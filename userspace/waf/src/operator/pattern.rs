@@ -36,25 +36,27 @@ pub fn for_syntax(source: &str) -> Option<String> {
         return None;
     }
     let mut readable = true;
-    let rewritten = rewrite(source, |piece, out| match piece {
-        // PCRE's `\v` is any vertical space; `\<`, `\>` and `\b{..}` are word ends in regex-syntax alone.
-        Piece::Escape('v') => readable = false,
-        Piece::Escape(letter @ ('<' | '>')) => out.push(letter),
-        Piece::Escape(letter @ ('h' | 'H' | 'V' | 'R' | 'N' | 'X' | 'K' | 'G' | 'Z')) => {
-            readable &= letter == 'Z';
-            out.push_str("\\z");
+    let mut hyphen = false;
+    let rewritten = rewrite(source, |piece, out| {
+        // Two hyphens in a class are a difference of sets in regex-syntax; `\\--9` is a range in both.
+        let second = std::mem::replace(&mut hyphen, matches!(piece, Piece::InClass('-')));
+        readable &= !(second && hyphen);
+        match piece {
+            // PCRE's `\v` is any vertical space; `\<`, `\>` and `\b{..}` are word ends in regex-syntax alone.
+            Piece::Escape('v') => readable = false,
+            Piece::Escape(letter @ ('<' | '>')) => out.push(letter),
+            Piece::Escape(letter @ ('h' | 'H' | 'V' | 'R' | 'N' | 'X' | 'K' | 'G' | 'Z')) => {
+                readable &= letter == 'Z';
+                out.push_str("\\z");
+            }
+            Piece::InClass(letter @ ('[' | '&' | '~')) => {
+                out.push('\\');
+                out.push(letter);
+            }
+            piece => piece.write(out),
         }
-        Piece::InClass(letter @ ('[' | '&' | '~')) => {
-            out.push('\\');
-            out.push(letter);
-        }
-        piece => piece.write(out),
     });
-    (readable
-        && !source.contains("\\b{")
-        && !source.contains("\\B{")
-        && !has_double_hyphen_in_class(source))
-    .then_some(rewritten)
+    (readable && !source.contains("\\b{") && !source.contains("\\B{")).then_some(rewritten)
 }
 
 /// A piece of a pattern that may be written otherwise.
@@ -176,11 +178,6 @@ fn turns_on(source: &str, flag: char) -> bool {
             .unwrap_or(flags.len());
         flags[end..].starts_with([')', ':', '-']) && flags[..end].contains(flag)
     })
-}
-
-/// Two hyphens in a row are a set difference within a class of regex-syntax. Looked for everywhere: it only costs the gate.
-fn has_double_hyphen_in_class(source: &str) -> bool {
-    source.contains("--")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use seclang::ast::Variable;
+use seclang::ast::{Phase, Variable};
 
 use super::Filter;
 use super::chains::{ChainSet, Chains, Walk};
@@ -162,7 +162,8 @@ impl Gates {
         self.group_of.get(rule as usize).copied().flatten()
     }
 
-    /// Builds the gates for the rules that are left to be run. Rules behind one guard form a group.
+    /// Builds the gates for the rules that are left to be run. Rules behind one guard form a group, those for requests and those for
+    /// responses apart.
     pub(super) fn build(
         rules: &[Rule],
         settled: &Settled,
@@ -176,14 +177,16 @@ impl Gates {
             return Ok(gates);
         }
         let mut members: Vec<Vec<u32>> = Vec::new();
-        let mut known: HashMap<u32, usize> = HashMap::new();
+        let mut known: HashMap<(u32, bool), usize> = HashMap::new();
         for step in settled.phases.iter().flatten() {
             let Some(rule) = rules.get(step.rule as usize) else {
                 continue;
             };
             if rule.links.first().is_some_and(is_gated) {
                 let guard = settled.guards[step.rule as usize];
-                let group = *known.entry(guard).or_insert(members.len());
+                // What looks at responses would only be in the way of requests.
+                let of_response = rule.phase > Phase::RequestBody;
+                let group = *known.entry((guard, of_response)).or_insert(members.len());
                 if group == members.len() {
                     members.push(Vec::new());
                 }

@@ -6,7 +6,7 @@ use super::gate::{PLAIN_VALUES, Way};
 use super::hyperscan::Expression;
 use super::pattern::Needs;
 use super::plain::{self, PLAIN, Plain, plain};
-use super::rule::{Condition, Link};
+use super::rule::{Condition, Link, Selector, Target};
 use crate::bytes::ByteSet;
 use crate::operator::{Comparison, Test};
 
@@ -101,6 +101,26 @@ pub(super) fn needs(condition: &Condition) -> Needs {
     }
 }
 
+/// Whether a target is one short value, which is tested sooner than scanned for with those of all other rules.
+fn is_narrow(target: &Target) -> bool {
+    use Variable as V;
+    match target.variable {
+        V::RequestLine
+        | V::RequestMethod
+        | V::RequestProtocol
+        | V::RequestUri
+        | V::RequestUriRaw
+        | V::RequestFilename
+        | V::RequestBasename
+        | V::QueryString
+        | V::ServerName
+        | V::ResponseProtocol
+        | V::ResponseContentType => true,
+        V::RequestHeaders | V::ResponseHeaders => matches!(target.selector, Selector::Key(_)),
+        _ => false,
+    }
+}
+
 /// How a unit is found in values of a kind, and the expressions that a scan looks for.
 pub(super) fn way(
     condition: &Condition,
@@ -116,6 +136,9 @@ pub(super) fn way(
     let is_plain = kind == PLAIN_VALUES;
     if is_plain && needs.sets.iter().any(|set| !set.intersects(&PLAIN)) {
         return (Way::Never, Vec::new());
+    }
+    if condition.targets.iter().all(is_narrow) {
+        return test;
     }
     let expressions: Option<Vec<Expression>> = match &condition.test {
         Test::Rx(regex) | Test::RxGlobal(regex) if is_plain => match plain(regex.source()) {
