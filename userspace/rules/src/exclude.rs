@@ -231,7 +231,7 @@ impl<'a> Attempt<'a> {
         let trace = std::mem::take(
             &mut *trace
                 .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner()),
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
         );
         Some((inspected, trace))
     }

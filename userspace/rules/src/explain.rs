@@ -66,7 +66,7 @@ pub fn explain(rules: &Rules, request: &Request) -> Result<Explanation, Vec<Find
     let trace = std::mem::take(
         &mut *shared
             .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner()),
+            .unwrap_or_else(std::sync::PoisonError::into_inner),
     );
     let exclusion = exclude::search(&documents, request, &trace, &inspected);
     let book = Book::of(&documents);

@@ -201,7 +201,7 @@ pub fn profile(rules: &Rules, requests: &[Request], rounds: u32) -> Result<Profi
     let costs = std::mem::take(
         &mut meter
             .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
             .costs,
     );
     let filters: HashMap<RuleId, Filter> =

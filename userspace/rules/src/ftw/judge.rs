@@ -89,7 +89,7 @@ pub(super) fn judge(output: &Output, seen: &Seen) -> Vec<Want> {
             seen.ids.clone(),
         );
     }
-    let in_log = |pattern: &str| holds(pattern, seen.log.iter().map(|line| line.as_bytes()));
+    let in_log = |pattern: &str| holds(pattern, seen.log.iter().map(String::as_bytes));
     for pattern in [&output.log.match_regex, &output.log_contains] {
         match in_log(pattern) {
             _ if pattern.is_empty() => {}

@@ -222,7 +222,7 @@ impl Run<'_> {
         let trace = std::mem::take(
             &mut *shared
                 .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner()),
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
         );
         let book = Book::of(self.documents);
         let mut text = lines_about(&trace, &book, about);

@@ -201,9 +201,7 @@ impl Run {
 
     fn pass_over(&mut self, line: usize, problem: String) {
         self.report.unreadable += 1;
-        self.report
-            .first_unreadable
-            .get_or_insert_with(|| (line, problem));
+        self.report.first_unreadable.get_or_insert((line, problem));
     }
 
     fn record(&mut self, line: usize, record: &Record) {

@@ -132,12 +132,16 @@ impl std::fmt::Debug for Observed {
 impl<T: Observer> Observer for std::sync::Arc<std::sync::Mutex<T>> {
     fn see(&mut self, event: &Event<'_>) {
         // A lock that a panic poisoned holds what was seen until then.
-        let mut guard = self.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut guard = self
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         guard.see(event);
     }
 
     fn wants_transformations(&self) -> bool {
-        let guard = self.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let guard = self
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         guard.wants_transformations()
     }
 }
