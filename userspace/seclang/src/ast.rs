@@ -36,6 +36,8 @@ pub struct Document {
     pub directives: Vec<Spanned<Directive>>,
     /// Comment lines from `#` on, in order; empty from [`crate::load`], which nobody formats.
     pub comments: Vec<Spanned<String>>,
+    /// What was read although it is written wrongly, and what it was taken for.
+    pub remarks: Vec<Spanned<&'static str>>,
     /// The files that operators name, by resolved path; filled by [`crate::load`] alone.
     pub(crate) data: BTreeMap<PathBuf, Arc<[u8]>>,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::problem::Problem;
-use crate::span::{Sources, Span};
+use crate::span::{Sources, Span, Spanned};
 
 /// How many characters of a long line are shown.
 const SHOWN: usize = 120;
@@ -176,6 +176,8 @@ impl std::error::Error for Diagnostic {}
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     found: Vec<(Span, Problem)>,
+    /// What was read although it is written wrongly.
+    pub(crate) remarks: Vec<Spanned<&'static str>>,
 }
 
 impl Problems {

@@ -70,6 +70,11 @@ impl<'a> Lexer<'a> {
             let takes_lines = matches!(&words[..], [directive, _] if directive.text().eq_ignore_ascii_case("SecDataset"));
             match self.word(takes_lines) {
                 Ok(word) => words.push(word),
+                Err((span, Problem::UnclosedQuote('"'))) if self.may_stay_open(&words) => {
+                    let remark = "the quote is not closed: the actions end with the line";
+                    problems.remarks.push(Spanned::new(remark, span));
+                    words.push(self.rest_of_line(span));
+                }
                 Err((span, problem)) => {
                     problems.add(span, problem);
                     self.recover();
@@ -92,6 +97,41 @@ impl<'a> Lexer<'a> {
             arguments: words.collect(),
             span: self.span(start, end),
         })
+    }
+
+    /// Whether a quote that is open at the end of the line can count as closed there, as it does in ModSecurity: round the actions of a
+    /// rule, where the next line begins something else.
+    fn may_stay_open(&self, words: &[Mapped]) -> bool {
+        let is = |word: &Mapped, name: &str| word.text().eq_ignore_ascii_case(name);
+        let holds_actions = match words {
+            [directive] => is(directive, "SecAction"),
+            [directive, _, _] => is(directive, "SecRule"),
+            _ => false,
+        };
+        let next = self.rest().strip_prefix('\n').unwrap_or("");
+        holds_actions && begins_statement(next)
+    }
+
+    /// What stands between an open quote and the place where it was found to be open.
+    fn rest_of_line(&self, opening: Span) -> Mapped {
+        let start = opening.start as usize + 1;
+        let mut word = Mapped::empty(self.file, offset(start));
+        let mut inner = Lexer {
+            text: self.text.get(..self.at).unwrap_or(""),
+            file: self.file,
+            at: start,
+        };
+        while inner.skip_continuations().is_ok() {
+            match inner.peek() {
+                Some('\\') if inner.escapes('"') => inner.at += 1,
+                Some(_) => {}
+                None => break,
+            }
+            if let Some(c) = inner.peek() {
+                inner.take(c, &mut word);
+            }
+        }
+        word.trimmed()
     }
 
     fn word(&mut self, takes_lines: bool) -> Result<Mapped, (Span, Problem)> {
@@ -192,12 +232,7 @@ impl<'a> Lexer<'a> {
                 return;
             }
             self.at += 1;
-            let line = self.rest().lines().next().unwrap_or("").trim_ascii_start();
-            let starts = |word: &str| {
-                line.get(..word.len())
-                    .is_some_and(|head| head.eq_ignore_ascii_case(word))
-            };
-            if line.is_empty() || line.starts_with('#') || starts("Sec") || starts("Include") {
+            if begins_statement(self.rest()) {
                 return;
             }
         }
@@ -234,6 +269,16 @@ impl<'a> Lexer<'a> {
             end: offset(end.min(self.text.len())),
         }
     }
+}
+
+/// Whether the next line can begin a statement, or is none.
+fn begins_statement(text: &str) -> bool {
+    let line = text.lines().next().unwrap_or("").trim_ascii_start();
+    let starts = |word: &str| {
+        line.get(..word.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(word))
+    };
+    line.is_empty() || line.starts_with('#') || starts("Sec") || starts("Include")
 }
 
 /// Files are shorter than 4 GiB by [`limits::FILE_BYTES`].

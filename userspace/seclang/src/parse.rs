@@ -128,11 +128,14 @@ impl Parser {
 
     /// What of the tree could be understood, and everything that is wrong.
     pub(crate) fn finish_partly(self) -> (Document, Vec<Diagnostic>) {
-        let problems = self.problems.into_diagnostics(&self.sources);
+        let mut problems = self.problems;
+        let remarks = std::mem::take(&mut problems.remarks);
+        let problems = problems.into_diagnostics(&self.sources);
         let document = Document {
             sources: self.sources,
             directives: self.directives,
             comments: self.comments,
+            remarks,
             data: std::collections::BTreeMap::new(),
         };
         (document, problems)

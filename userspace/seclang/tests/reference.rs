@@ -131,10 +131,6 @@ const STRICTER: &[(&str, &[&str])] = &[
             "operator-inpectFile#9",
         ],
     ),
-    (
-        "a quote is never closed",
-        &["issue-1831#1", "issue-1960#1", "rule-920200#1"],
-    ),
     ("an id on a chained rule", &["variable-MATCHED_VAR_NAME#3"]),
     (
         "two ids on one rule",

@@ -174,3 +174,30 @@ fn an_open_quote_is_one_error() {
     let lines: Vec<u32> = found.iter().map(|error| error.line).collect();
     assert_eq!(lines, [2, 5], "{found:?}");
 }
+
+#[test]
+fn actions_may_end_with_their_line_instead_of_a_quote() {
+    for (text, actions) in [
+        (
+            "SecRule ARGS \"@rx a\" \"id:1,msg:'a \\\"b',deny\r\nSecMarker A\n",
+            3,
+        ),
+        ("SecRule ARGS \"@rx a\" \\\n  \"id:1,\\\n  pass", 2),
+        ("SecAction \"id:1\n# a comment\n", 1),
+    ] {
+        let document = seclang::parse_str("x", text).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let rule = document.rules().next().expect("a rule");
+        assert_eq!(rule.starter.actions.len(), actions, "{text}");
+        assert_eq!(document.remarks.len(), 1, "{text}");
+        assert_eq!(document.sources.text(document.remarks[0].span), "\"");
+    }
+    // A line that was meant to go on, and a quote that holds something else.
+    for text in [
+        "SecRule ARGS \"@rx a\" \"id:1,\n  deny\"\n",
+        "SecRule ARGS \"@rx a id:1,deny\nSecMarker A\n",
+        "SecMarker \"A\nSecMarker B\n",
+    ] {
+        let found = errors(text);
+        assert!(found[0].to_string().contains("is not closed"), "{found:?}");
+    }
+}

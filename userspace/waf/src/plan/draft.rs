@@ -60,6 +60,9 @@ impl<'a> Drafts<'a> {
     pub(super) fn read(documents: &'a [Document], options: &CompileOptions) -> Drafts<'a> {
         let mut drafts = Drafts::default();
         for document in documents {
+            for remark in &document.remarks {
+                drafts.notice(place_of(document, remark.span), remark.value.to_owned());
+            }
             for directive in &document.directives {
                 drafts.take(document, directive, options);
             }

@@ -130,10 +130,6 @@ impl Compiler<'_> {
 /// Why the other operators are not carried out.
 fn refused(kind: OperatorKind) -> Problem {
     let (word, remedy) = match kind {
-        OperatorKind::Rbl => (
-            "the operator @rbl",
-            "a request must not wait for DNS: load the list as a file and use @ipMatchFromFile, or ban its networks",
-        ),
         OperatorKind::FuzzyHash => (
             "the operator @fuzzyHash",
             "fuzzy hashes are those of ssdeep, which is not part of bascule; look for malware behind the proxy",
