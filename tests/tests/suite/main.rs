@@ -27,6 +27,7 @@ mod tokens;
 mod upstream_tls;
 mod waf;
 mod waf_audit;
+mod waf_bodies;
 mod waf_start;
 
 use bascule_tests::{Bascule, Io, Origin, Setup};

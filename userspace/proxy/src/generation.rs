@@ -133,10 +133,23 @@ pub struct WafPlan {
     pub rules: Arc<LiveRules>,
     /// Whether a verdict is carried out or only logged.
     pub mode: waf::Mode,
+    /// What happens to a request body in a content coding.
+    pub compressed: Compressed,
     /// Where the audit records go.
     pub audit: Option<crate::AuditTarget>,
     /// Rules that look on.
     pub shadow: Option<ShadowPlan>,
+}
+
+/// What happens to a request body in a content coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compressed {
+    /// Rules see it without its codings; what cannot be looked into is refused.
+    Inspect,
+    /// It is refused.
+    Refuse,
+    /// Rules see it as it was sent.
+    Pass,
 }
 
 /// Rules that look at a share of the requests and change nothing.

@@ -23,7 +23,7 @@ mod worker;
 
 pub use admission::{Admission, AdmissionLimits, Admitted, Refused};
 pub use generation::{
-    Access, EndpointPlan, FrontLimits, FrontTimeouts, Generation, HashBy, HeaderEdits,
+    Access, Compressed, EndpointPlan, FrontLimits, FrontTimeouts, Generation, HashBy, HeaderEdits,
     ListenerPlan, LiveRules, RoutePlan, ShadowPlan, UpstreamPlan, WafPlan,
 };
 pub use log::{

@@ -33,6 +33,7 @@ pub struct Metrics {
     waf_verdicts: IntCounterVec,
     waf_rules: IntCounterVec,
     waf_errors: IntCounterVec,
+    waf_body_errors: IntCounterVec,
     waf_shadow: IntCounterVec,
     waf_shadow_rules: IntCounterVec,
     auth_outcomes: IntCounterVec,
@@ -109,6 +110,11 @@ impl Metrics {
                 "Matches of logged rules, by rule id.",
                 &["rule"],
             )?,
+            waf_body_errors: counters(
+                "bascule_waf_body_errors_total",
+                "Request bodies that the WAF could not read as they should be: their coding, length or form.",
+                &["policy", "error"],
+            )?,
             waf_errors: counters(
                 "bascule_waf_errors_total",
                 "Requests that the WAF could not inspect to their end, by policy, error and the rule at hand.",
@@ -163,6 +169,7 @@ impl Metrics {
             Box::new(self.waf_verdicts.clone()),
             Box::new(self.waf_rules.clone()),
             Box::new(self.waf_errors.clone()),
+            Box::new(self.waf_body_errors.clone()),
             Box::new(self.waf_shadow.clone()),
             Box::new(self.waf_shadow_rules.clone()),
             Box::new(self.auth_outcomes.clone()),
@@ -186,6 +193,13 @@ impl Metrics {
     pub(crate) fn waf_error(&self, policy: &str, error: &str, rule: u64) {
         self.waf_errors
             .with_label_values(&[policy, error, itoa::Buffer::new().format(rule)])
+            .inc();
+    }
+
+    /// Counts a request body that could not be read as it should be.
+    pub(crate) fn body_error(&self, policy: &str, error: &str) {
+        self.waf_body_errors
+            .with_label_values(&[policy, error])
             .inc();
     }
 

@@ -138,6 +138,8 @@ reasons! {
     MethodNotAllowed = "method_not_allowed", 405, Policy, Never;
     /// A WAF rule blocked the request.
     WafBlocked = "waf_blocked", 403, Policy, Never;
+    /// The body is in a content coding that the WAF cannot look into, or is not what its coding says.
+    BodyCoding = "body_coding", 415, Policy, Never;
     /// A WAF rule blocked the response.
     WafResponseBlocked = "waf_response_blocked", 403, Policy, Never;
     /// The WAF could not finish: it fails closed.

@@ -53,6 +53,7 @@ mod documentation;
 mod testing;
 
 pub use audit::{AuditRecord, RuleMatch, Scrub};
+pub use body::CodingError;
 pub use collections::{CollectionLimits, CollectionStats, Collections};
 pub use operator::{
     NetworkError, PhraseError, PlacesError, RegexError, TemplateError,

@@ -28,6 +28,6 @@ pub use upstream::{
     Pool, Retries, Upstream, UpstreamTls,
 };
 pub use waf::{
-    Exclude, OverLimit, RuleIds, RuleSource, Shadow, TargetExclusion, WafFailure, WafMode,
-    WafPolicy,
+    Compressed, Exclude, OverLimit, RuleIds, RuleSource, Shadow, TargetExclusion, WafFailure,
+    WafMode, WafPolicy,
 };

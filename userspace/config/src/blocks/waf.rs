@@ -42,6 +42,18 @@ words! {
     }
 }
 
+words! {
+    /// What happens to a request body in a content coding.
+    pub enum Compressed {
+        /// Rules see it without gzip and deflate. Another coding is refused with 415, a damaged one with 400, a bomb with 413.
+        Inspect = "inspect",
+        /// It is refused with 415.
+        Refuse = "refuse",
+        /// Rules see it as it was sent, which is to say nothing of it.
+        Pass = "pass",
+    }
+}
+
 /// Where rules come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleSource {
@@ -122,6 +134,9 @@ block! {
         /// What happens to a body larger than `body_limit`. Left out: what the rules set with SecRequestBodyLimitAction,
         /// or `reject`.
         over_limit: Option<OverLimit> = None;
+        /// What happens to a body in a content coding (`Content-Encoding: gzip`). The endpoint gets it as it was sent in any case; in
+        /// detection nothing is refused.
+        compressed: Compressed = Compressed::Inspect;
         /// What is not inspected.
         exclude: Exclude = Exclude::default();
         /// Another set of rules that looks on: to know what it would do before it is put in force.

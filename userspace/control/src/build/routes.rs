@@ -169,6 +169,7 @@ fn inspection(site: &mut Site<'_>, waf: &RouteWaf, policies: &Policies) -> Optio
         rules: Arc::clone(&policy.rules),
         mode,
         audit: policy.audit.clone(),
+        compressed: policy.compressed,
         shadow: policy.shadow.clone(),
     }))
 }

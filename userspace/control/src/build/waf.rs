@@ -4,7 +4,7 @@ use super::audit;
 use super::rule_sets::{Own, RuleSets, own};
 use super::{PolicyReport, Site};
 use config::{Entry, Exclude, OverLimit, Shadow, WafMode, WafPolicy};
-use proxy::{AuditTarget, LiveRules, ShadowPlan};
+use proxy::{AuditTarget, Compressed, LiveRules, ShadowPlan};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ pub(super) struct Built {
     pub(super) rules: Arc<LiveRules>,
     pub(super) mode: WafMode,
     pub(super) audit: Option<AuditTarget>,
+    pub(super) compressed: Compressed,
     pub(super) shadow: Option<ShadowPlan>,
 }
 
@@ -65,6 +66,11 @@ fn policy(
         rules,
         mode: policy.mode,
         audit,
+        compressed: match policy.compressed {
+            config::Compressed::Inspect => Compressed::Inspect,
+            config::Compressed::Refuse => Compressed::Refuse,
+            config::Compressed::Pass => Compressed::Pass,
+        },
         shadow,
     })
 }

@@ -8,7 +8,7 @@ use super::shadow::Shadow;
 use super::stop::Stop;
 use crate::body::RequestBody;
 use crate::connection::Peer;
-use crate::generation::{LiveRules, RoutePlan, WafPlan};
+use crate::generation::{Compressed, LiveRules, RoutePlan, WafPlan};
 use crate::metrics::RouteCounts;
 use crate::upstream::Backend;
 use crate::worker::Worker;
@@ -18,7 +18,7 @@ use net::Driver;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 use types::{Reason, Verdict};
-use waf::{Connection, Intervention, Mode, Transaction};
+use waf::{CodingError, Connection, Intervention, Mode, Transaction};
 
 /// Transactions that a worker keeps to be used again, with their memory.
 const KEPT_TRANSACTIONS: usize = 64;
@@ -28,6 +28,7 @@ pub(crate) struct Inspection {
     // Boxed: most of the pipeline only passes it on, and without WAF it is nothing but a null pointer then.
     transaction: Option<Box<Transaction>>,
     shadow: Option<Shadow>,
+    compressed: Option<Compressed>,
 }
 
 /// All requests, in the unit of shares.
@@ -41,6 +42,7 @@ impl<D: Driver> Exchange<'_, D> {
         let chosen =
             shadow.filter(|shadow| self.worker.random.next() % EVERY < u64::from(shadow.share));
         Inspection {
+            compressed: wanted.map(|waf| waf.compressed),
             transaction: wanted.map(|waf| self.transaction(&waf.rules, waf.mode)),
             // It blocks nothing, and sees how it would.
             shadow: chosen.map(|shadow| Shadow::new(self.transaction(&shadow.rules, Mode::Block))),
@@ -100,6 +102,7 @@ impl<D: Driver> Exchange<'_, D> {
         inspection: &mut Inspection,
         body: &mut RequestBody<'_, '_, D::Stream>,
     ) -> Result<(), Stop> {
+        let compressed = inspection.compressed;
         let Some(transaction) = &mut inspection.transaction else {
             return Ok(());
         };
@@ -118,15 +121,26 @@ impl<D: Driver> Exchange<'_, D> {
         }
         let since = Instant::now();
         let gathered = body.gathered();
-        let said = match transaction.request_body(&gathered) {
-            Intervention::None => transaction.process_request_body(&mut scratch.borrow_mut()),
-            refused => refused,
+        let coding = Coding {
+            names: self.request.view.header(Known::ContentEncoding),
+            compressed: compressed.filter(|_| !gathered.is_empty()),
+        };
+        let given = coding.give(transaction, &gathered);
+        let said = match given {
+            Ok(Intervention::None) => transaction.process_request_body(&mut scratch.borrow_mut()),
+            Ok(ref refused) => refused.clone(),
+            // Rules see what could be read, and may have their own answer.
+            Err(_) => transaction.process_request_body(&mut scratch.borrow_mut()),
         };
         if let Some(shadow) = &mut inspection.shadow {
-            shadow.see_request_body(&gathered, &mut scratch.borrow_mut());
+            shadow.see_request_body(|shadow| coding.give(shadow, &gathered), scratch);
         }
         spent(&mut self.record.stages.waf, since);
-        heed(transaction, said, Reason::WafBlocked)
+        heed(transaction, said, Reason::WafBlocked)?;
+        match given {
+            Err(refusal) if transaction.mode() == Mode::Block => Err(refusal),
+            _ => Ok(()),
+        }
     }
 
     /// Phases 3 and 4. The body of the answer is held back where phase 4 wants to see it.
@@ -261,6 +275,9 @@ pub(super) fn conclude<D: Driver>(
     for matched in transaction.matches() {
         worker.shared.metrics.rule_matched(matched.rule);
     }
+    if let Some(error) = transaction.request_body_error() {
+        worker.shared.metrics.body_error(&waf.policy, error);
+    }
     if let Some(error) = transaction.error() {
         let rule = transaction.error_rule().unwrap_or_default();
         worker
@@ -280,6 +297,44 @@ pub(super) fn keep<D: Driver>(worker: &Worker<D>, transaction: Box<Transaction>)
     let mut kept = worker.transactions.borrow_mut();
     if kept.len() < KEPT_TRANSACTIONS {
         kept.push(transaction);
+    }
+}
+
+/// The content coding of a request body, and what is done about it.
+#[derive(Clone, Copy)]
+pub(super) struct Coding<'r> {
+    names: Option<&'r [u8]>,
+    /// `None` where there is no body.
+    compressed: Option<Compressed>,
+}
+
+impl Coding<'_> {
+    /// Gives a body to rules, without its codings where they are to look into it.
+    ///
+    /// # Errors
+    /// Why it is refused, if the policy blocks.
+    pub(super) fn give(self, rules: &mut Transaction, body: &[u8]) -> Result<Intervention, Stop> {
+        let coded = self
+            .names
+            .filter(|names| !names.trim_ascii().eq_ignore_ascii_case(b"identity"));
+        let (Some(names), Some(compressed)) = (coded, self.compressed) else {
+            return Ok(rules.request_body(body));
+        };
+        match compressed {
+            Compressed::Pass => Ok(rules.request_body(body)),
+            Compressed::Refuse => {
+                drop(rules.request_body(body));
+                Err(Stop::new(Reason::BodyCoding).detail("the policy takes no content codings"))
+            }
+            Compressed::Inspect => rules.coded_request_body(names, body).map_err(|error| {
+                let stop = match error {
+                    CodingError::Unknown => Stop::new(Reason::BodyCoding),
+                    CodingError::Damaged => Stop::new(Reason::BodyCoding).status(400),
+                    CodingError::Bomb => Stop::new(Reason::BodyTooLarge),
+                };
+                stop.detail(error.to_string())
+            }),
+        }
     }
 }
 

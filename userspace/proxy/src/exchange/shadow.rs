@@ -1,8 +1,10 @@
 //! Rules that look on: they see what the rules in force see, and what they say changes nothing.
 
+use super::stop::Stop;
 use crate::generation::WafPlan;
 use crate::worker::Worker;
 use net::Driver;
+use std::cell::RefCell;
 use waf::{Intervention, Scratch, Transaction};
 
 /// The look of a shadow rule set at one request.
@@ -25,10 +27,17 @@ impl Shadow {
     }
 
     /// Phase 2, with what the rules in force wanted of the body.
-    pub(super) fn see_request_body(&mut self, body: &[u8], scratch: &mut Scratch) {
+    pub(super) fn see_request_body(
+        &mut self,
+        give: impl FnOnce(&mut Transaction) -> Result<Intervention, Stop>,
+        scratch: &RefCell<Scratch>,
+    ) {
         self.has_run_request = true;
-        if self.transaction.request_body(body).is_none() {
-            self.transaction.process_request_body(scratch);
+        // Rules see what could be read of a body.
+        let is_refused = give(&mut self.transaction).is_ok_and(|said| !said.is_none());
+        if !is_refused {
+            self.transaction
+                .process_request_body(&mut scratch.borrow_mut());
         }
     }
 

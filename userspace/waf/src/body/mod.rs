@@ -1,6 +1,7 @@
 //! Body processors: bytes in, arguments, files and flags out. Nothing here fails for good: what is wrong is noted for the rules
 //! (`REQBODY_ERROR`), which decide.
 
+mod coding;
 mod json;
 mod multipart;
 mod urlencoded;
@@ -9,6 +10,8 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
+pub use coding::CodingError;
+pub(crate) use coding::decode;
 pub(crate) use json::json;
 pub(crate) use multipart::{Limits as MultipartLimits, Multipart, multipart};
 pub(crate) use urlencoded::urlencoded;

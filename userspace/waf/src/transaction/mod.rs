@@ -26,6 +26,7 @@ use std::time::{Duration, SystemTime};
 use seclang::ast::{AuditMode, BodyProcessor, EngineMode, LimitAction, Phase, RuleId};
 
 use crate::audit::{AuditRecord, RuleMatch};
+use crate::body::{self, CodingError};
 use crate::plan::{FailureMode, RuleSet};
 use crate::scratch::Scratch;
 pub(crate) use gated::GateWork;
@@ -257,6 +258,60 @@ impl Transaction {
             }
         }
         self.state.intervention.clone()
+    }
+
+    /// Takes the whole request body as it was sent, in the codings of its `Content-Encoding`. Rules see it without them; the limit is that
+    /// of [`Transaction::request_body`], and more than it is not decoded.
+    ///
+    /// # Errors
+    /// A body that cannot be looked into. Rules see what could be read of it, and `REQBODY_ERROR`; whether the request is refused is
+    /// the caller's to say.
+    pub fn coded_request_body(
+        &mut self,
+        codings: &[u8],
+        bytes: &[u8],
+    ) -> Result<Intervention, CodingError> {
+        if !self.wants_request_body() || !self.state.intervention.is_none() {
+            return Ok(self.state.intervention.clone());
+        }
+        let limit = self.request.limit;
+        let mut plain = Vec::new();
+        let outcome = body::decode(codings, bytes, limit.saturating_add(1), &mut plain);
+        let is_cut = bytes.len() > limit;
+        if is_cut && plain.len() <= limit {
+            // It was not read to its end, and is over the limit as it is.
+            plain.resize(limit.saturating_add(1), 0);
+        }
+        let said = self.request_body(&plain);
+        match outcome {
+            Err(CodingError::Damaged) if is_cut => Ok(said),
+            Err(error) => {
+                self.request.parsed.error = Some(format!("the body is not understood: {error}"));
+                self.request.coding_error = Some(error);
+                Err(error)
+            }
+            Ok(()) => Ok(said),
+        }
+    }
+
+    /// What is wrong with the request body, in a word for metrics: its coding, its length, or what its processor says.
+    #[must_use]
+    pub fn request_body_error(&self) -> Option<&'static str> {
+        let request = &self.request;
+        if let Some(error) = request.coding_error {
+            return Some(error.name());
+        }
+        if request.inbound_error {
+            return Some("too_long");
+        }
+        request.parsed.error.as_ref()?;
+        Some(match request.processor {
+            Some(BodyProcessor::Json) => "json",
+            Some(BodyProcessor::Xml) => "xml",
+            Some(BodyProcessor::Multipart) => "multipart",
+            Some(BodyProcessor::Urlencoded) => "urlencoded",
+            Some(BodyProcessor::Raw) | None => "other",
+        })
     }
 
     /// Parses what was given of the body and runs phase 2, also without a body.

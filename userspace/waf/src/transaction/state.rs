@@ -10,7 +10,7 @@ use super::hide::Hide;
 use super::persistent::OpenCollections;
 use super::{EngineError, Intervention};
 use crate::audit::RuleMatch;
-use crate::body::Multipart;
+use crate::body::{CodingError, Multipart};
 use crate::plan::TxNames;
 use crate::store::{Span, Store};
 
@@ -85,6 +85,7 @@ pub(crate) struct Request {
     /// Whether `REQUEST_BODY` holds the body; settled when the body is parsed, so that it does not change within a phase.
     pub(crate) has_body_variable: bool,
     pub(crate) inbound_error: bool,
+    pub(crate) coding_error: Option<CodingError>,
     pub(crate) parsed: Parsed,
 }
 
