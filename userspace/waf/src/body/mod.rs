@@ -15,4 +15,6 @@ pub(crate) use coding::decode;
 pub(crate) use json::json;
 pub(crate) use multipart::{Limits as MultipartLimits, Multipart, multipart};
 pub(crate) use urlencoded::urlencoded;
-pub(crate) use xml::{ATTRIBUTES as XML_ATTRIBUTES, TEXT as XML_TEXT, XmlLimits, xml};
+pub(crate) use xml::{
+    ATTRIBUTES as XML_ATTRIBUTES, TEXT as XML_TEXT, WORK_OF_A_VISIT, XmlLimits, xml,
+};

@@ -20,6 +20,9 @@ pub(crate) const TEXT: &str = "/*";
 /// The path of all attributes.
 pub(crate) const ATTRIBUTES: &str = "//@*";
 
+/// What looking at one node costs, in bytes inspected.
+pub(crate) const WORK_OF_A_VISIT: u64 = 16;
+
 /// What reading a document is bounded by, and what is looked for in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct XmlLimits<'a> {

@@ -117,11 +117,28 @@ impl<'a> Drafts<'a> {
                     self.defaults[usize::from(phase.number()) - 1].clone_from(actions);
                 }
             }
+            Directive::Dataset { name, entries } => self.datasets.push((name.clone(), entries)),
+            Directive::ComponentSignature(signature) => self.signatures.push(signature.clone()),
+            Directive::Setting(setting) => {
+                self.take_setting(document, directive.span, setting, options);
+            }
+            // An Include that still stands in the tree came from a text without files: there is nothing to follow.
+            Directive::Include(path) | Directive::IncludeOptional(path) => self.notice(
+                place(),
+                format!("Include {path} was not followed: the rules were not read from files"),
+            ),
+            change => self.take_change(change, place()),
+        }
+    }
+
+    /// Directives that change rules; what is left has no effect.
+    fn take_change(&mut self, directive: &'a Directive, place: Place) {
+        match directive {
             Directive::RuleRemoveById(ranges) => {
                 for range in ranges {
                     let what = format!("SecRuleRemoveById {}", written(*range));
                     let choice = RuleChoice::Ids(*range);
-                    self.revise(&choice, Change::Remove, what, place());
+                    self.revise(&choice, Change::Remove, what, place.clone());
                 }
             }
             Directive::RuleRemoveByTag(pattern) => {
@@ -130,7 +147,7 @@ impl<'a> Drafts<'a> {
                     &RuleChoice::Tag(pattern.clone()),
                     Change::Remove,
                     what,
-                    place(),
+                    place,
                 );
             }
             Directive::RuleRemoveByMsg(pattern) => {
@@ -139,7 +156,7 @@ impl<'a> Drafts<'a> {
                     &RuleChoice::Msg(pattern.clone()),
                     Change::Remove,
                     what,
-                    place(),
+                    place,
                 );
             }
             Directive::RuleUpdateTarget {
@@ -148,7 +165,7 @@ impl<'a> Drafts<'a> {
                 targets,
             } => {
                 let (link, what) = (*link, "SecRuleUpdateTarget".to_owned());
-                self.revise(rules, Change::Targets { link, targets }, what, place());
+                self.revise(rules, Change::Targets { link, targets }, what, place);
             }
             Directive::RuleUpdateActionById { id, link, actions } => {
                 let what = format!("SecRuleUpdateActionById {id}");
@@ -157,33 +174,33 @@ impl<'a> Drafts<'a> {
                     last: *id,
                 });
                 let link = *link;
-                self.revise(&choice, Change::Actions { link, actions }, what, place());
+                self.revise(&choice, Change::Actions { link, actions }, what, place);
             }
-            Directive::Dataset { name, entries } => self.datasets.push((name.clone(), entries)),
-            Directive::ComponentSignature(signature) => self.signatures.push(signature.clone()),
-            Directive::Setting(setting) => {
-                let from = directive.span;
-                let outcome = self
-                    .settings
-                    .apply(setting, options)
-                    .and_then(|()| self.read_data(document, from, setting));
-                if let Err(kind) = outcome {
-                    self.errors.push(CompileError {
-                        rule: None,
-                        place: place(),
-                        kind,
-                    });
-                }
-                if let Some(text) = settings::notice(setting) {
-                    self.notice(place(), text.to_owned());
-                }
-            }
-            // An Include that still stands in the tree came from a text without files: there is nothing to follow.
-            Directive::Include(path) | Directive::IncludeOptional(path) => self.notice(
-                place(),
-                format!("Include {path} was not followed: the rules were not read from files"),
-            ),
-            Directive::NoOp { .. } => {}
+            _ => {}
+        }
+    }
+
+    fn take_setting(
+        &mut self,
+        document: &Document,
+        from: Span,
+        setting: &Setting,
+        options: &CompileOptions,
+    ) {
+        let place = || place_of(document, from);
+        let outcome = self
+            .settings
+            .apply(setting, options)
+            .and_then(|()| self.read_data(document, from, setting));
+        if let Err(kind) = outcome {
+            self.errors.push(CompileError {
+                rule: None,
+                place: place(),
+                kind,
+            });
+        }
+        if let Some(text) = settings::notice(setting) {
+            self.notice(place(), text.to_owned());
         }
     }
 

@@ -29,11 +29,7 @@ impl Compiler<'_> {
         draft: &Draft<'_>,
         operator: &Spanned<Operator>,
     ) -> Result<Test, Problem> {
-        let literal = || {
-            operator.argument.as_literal().ok_or_else(|| {
-                Problem::Unsupported(format!("a macro in the argument of @{}", operator.kind))
-            })
-        };
+        let literal = || literal(operator);
         let data = |name: &str| {
             draft
                 .document
@@ -51,38 +47,13 @@ impl Compiler<'_> {
                 .map(|(_, entries)| *entries)
                 .ok_or_else(|| Problem::Dataset(name.to_owned()))
         };
-        let regex = |pattern: &str| Regex::new(pattern, self.match_limit).map_err(Problem::Pattern);
-        let number = |nation, pattern: &str| {
-            regex(pattern).map(|regex| Test::IdentityNumber(IdentityNumber { regex, nation }))
-        };
         if let Some(test) = plain(operator.kind) {
             return Ok(test);
         }
+        if let Some(test) = self.pattern_test(operator)? {
+            return Ok(test);
+        }
         Ok(match operator.kind {
-            OperatorKind::Rx => match operator.argument.as_literal() {
-                Some(pattern) => Test::Rx(regex(pattern)?),
-                None => Test::Made(MadePattern::new(self.match_limit, false)),
-            },
-            OperatorKind::RxGlobal => match operator.argument.as_literal() {
-                Some(pattern) => Test::RxGlobal(regex(pattern)?),
-                None => Test::Made(MadePattern::new(self.match_limit, true)),
-            },
-            OperatorKind::Restpath => {
-                let template = PathTemplate::read(literal()?, self.match_limit);
-                Test::Path(template.map_err(Problem::Template)?)
-            }
-            OperatorKind::GeoLookup => self.drafts.places.clone().map_or(Test::Never, Test::Places),
-            OperatorKind::VerifyCpf => number(Nation::Brazil, literal()?)?,
-            OperatorKind::VerifySsn => number(Nation::UnitedStates, literal()?)?,
-            OperatorKind::VerifySvnr => number(Nation::Austria, literal()?)?,
-            OperatorKind::ValidateNid => {
-                let argument = literal()?;
-                match argument.split_once(' ') {
-                    Some(("cl", pattern)) => number(Nation::Chile, pattern)?,
-                    Some(("us", pattern)) => number(Nation::UnitedStates, pattern)?,
-                    _ => return Err(Problem::Nation(argument.to_owned())),
-                }
-            }
             OperatorKind::Pm => {
                 Test::Phrases(Phrases::of_words(literal()?).map_err(Problem::Phrases)?)
             }
@@ -121,10 +92,53 @@ impl Compiler<'_> {
                 let entries = dataset(literal()?)?.iter().map(String::as_str);
                 Test::Networks(Networks::read(entries).map_err(Problem::Network)?)
             }
-            OperatorKind::VerifyCc => Test::CardNumber(CardNumber(regex(literal()?)?)),
             kind => return Err(refused(kind)),
         })
     }
+
+    /// The tests that are patterns, or go by one.
+    fn pattern_test(&self, operator: &Operator) -> Result<Option<Test>, Problem> {
+        let literal = || literal(operator);
+        let regex = |pattern: &str| Regex::new(pattern, self.match_limit).map_err(Problem::Pattern);
+        let number = |nation, pattern: &str| {
+            regex(pattern).map(|regex| Test::IdentityNumber(IdentityNumber { regex, nation }))
+        };
+        Ok(Some(match operator.kind {
+            OperatorKind::Rx => match operator.argument.as_literal() {
+                Some(pattern) => Test::Rx(regex(pattern)?),
+                None => Test::Made(MadePattern::new(self.match_limit, false)),
+            },
+            OperatorKind::RxGlobal => match operator.argument.as_literal() {
+                Some(pattern) => Test::RxGlobal(regex(pattern)?),
+                None => Test::Made(MadePattern::new(self.match_limit, true)),
+            },
+            OperatorKind::Restpath => {
+                let template = PathTemplate::read(literal()?, self.match_limit);
+                Test::Path(template.map_err(Problem::Template)?)
+            }
+            OperatorKind::GeoLookup => self.drafts.places.clone().map_or(Test::Never, Test::Places),
+            OperatorKind::VerifyCpf => number(Nation::Brazil, literal()?)?,
+            OperatorKind::VerifySsn => number(Nation::UnitedStates, literal()?)?,
+            OperatorKind::VerifySvnr => number(Nation::Austria, literal()?)?,
+            OperatorKind::ValidateNid => {
+                let argument = literal()?;
+                match argument.split_once(' ') {
+                    Some(("cl", pattern)) => number(Nation::Chile, pattern)?,
+                    Some(("us", pattern)) => number(Nation::UnitedStates, pattern)?,
+                    _ => return Err(Problem::Nation(argument.to_owned())),
+                }
+            }
+            OperatorKind::VerifyCc => Test::CardNumber(CardNumber(regex(literal()?)?)),
+            _ => return Ok(None),
+        }))
+    }
+}
+
+/// The argument of an operator that takes no macro.
+fn literal(operator: &Operator) -> Result<&str, Problem> {
+    let kind = operator.kind;
+    let has_macro = || Problem::Unsupported(format!("a macro in the argument of @{kind}"));
+    operator.argument.as_literal().ok_or_else(has_macro)
 }
 
 /// Why the other operators are not carried out.

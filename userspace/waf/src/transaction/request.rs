@@ -252,9 +252,9 @@ impl Transaction {
                 let limits = body::XmlLimits {
                     attributes: settings.arguments_limit,
                     paths: &self.rules.xpaths,
-                    visits: self.rules.options.work_limit_bytes,
+                    visits: self.rules.options.work_limit_bytes / body::WORK_OF_A_VISIT,
                 };
-                self.state.work += body::xml(&body, limits, parsed, store);
+                self.state.work += body::WORK_OF_A_VISIT * body::xml(&body, limits, parsed, store);
             }
             Some(BodyProcessor::Raw) | None => {}
         }

@@ -141,3 +141,17 @@ fn no_more_nodes_are_looked_at_than_allowed() {
     let (found, visited) = path.find(&tree, 10_000);
     assert!(found.is_empty() && visited < 20_000, "{visited}");
 }
+
+proptest::proptest! {
+    /// Whatever is written as a path is read or refused, and what is read finds something or nothing, within its bound.
+    #[test]
+    fn anything_can_be_written(parts in proptest::collection::vec(proptest::sample::select(vec![
+        "/", "//", ".", "..", "@", "*", "a", "book", "p:price", "q:x", "[", "]", "(", ")", ",", "=", "!=", "<", ">=", " and ", " or ",
+        "text()", "node()", "position()", "last()", "count(", "contains(", "not(", "'x'", "\"", "1", "2.5", "::", "ancestor::", "é",
+    ]), 0..14)) {
+        if let Ok(path) = XPath::read(&parts.concat(), &prefix) {
+            let (_, visited) = path.find(&shop(), 1000);
+            assert!(visited < 3000, "{visited}");
+        }
+    }
+}
