@@ -164,6 +164,14 @@ impl Trace {
         self.link()?.values.last_mut()
     }
 
+    fn rule_over(&mut self, matched: bool, decided: bool) {
+        let before = self.rules.iter().any(|rule| rule.decides);
+        if let Some(rule) = self.rules.last_mut().filter(|_| matched) {
+            rule.outcome = Outcome::Matched;
+            rule.decides = decided && !before;
+        }
+    }
+
     fn value_over(&mut self) {
         let Some(link) = self.link() else { return };
         let is_matched = link.values.last().is_some_and(ValueTrace::is_matched);
@@ -249,14 +257,7 @@ impl Observer for Trace {
                 matched,
                 intervention,
                 would_be,
-            } => {
-                let decided = !intervention.is_none() || !would_be.is_none();
-                let before = self.rules.iter().any(|rule| rule.decides);
-                if let Some(rule) = self.rules.last_mut().filter(|_| matched) {
-                    rule.outcome = Outcome::Matched;
-                    rule.decides = decided && !before;
-                }
-            }
+            } => self.rule_over(matched, !intervention.is_none() || !would_be.is_none()),
         }
     }
 }

@@ -67,28 +67,7 @@ pub(super) fn judge(output: &Output, seen: &Seen) -> Vec<Want> {
             }
         }
     }
-    for &id in &output.log.expect_ids {
-        if !seen.ids.contains(&id) {
-            want(
-                format!("expected rule {id} to match, it does not"),
-                vec![id],
-            );
-        }
-    }
-    for &id in &output.log.no_expect_ids {
-        if seen.ids.contains(&id) {
-            want(
-                format!("expected rule {id} not to match, it does"),
-                vec![id],
-            );
-        }
-    }
-    if output.passes && (seen.blocked || !seen.ids.is_empty()) {
-        want(
-            "expected no rule to match and the request to pass".to_owned(),
-            seen.ids.clone(),
-        );
-    }
+    judge_ids(output, seen, &mut want);
     let in_log = |pattern: &str| holds(pattern, seen.log.iter().map(String::as_bytes));
     for pattern in [&output.log.match_regex, &output.log_contains] {
         match in_log(pattern) {
@@ -129,6 +108,31 @@ pub(super) fn judge(output: &Output, seen: &Seen) -> Vec<Want> {
         }
     }
     wants
+}
+
+fn judge_ids(output: &Output, seen: &Seen, want: &mut impl FnMut(String, Vec<RuleId>)) {
+    for &id in &output.log.expect_ids {
+        if !seen.ids.contains(&id) {
+            want(
+                format!("expected rule {id} to match, it does not"),
+                vec![id],
+            );
+        }
+    }
+    for &id in &output.log.no_expect_ids {
+        if seen.ids.contains(&id) {
+            want(
+                format!("expected rule {id} not to match, it does"),
+                vec![id],
+            );
+        }
+    }
+    if output.passes && (seen.blocked || !seen.ids.is_empty()) {
+        want(
+            "expected no rule to match and the request to pass".to_owned(),
+            seen.ids.clone(),
+        );
+    }
 }
 
 fn holds<'a>(pattern: &str, mut texts: impl Iterator<Item = &'a [u8]>) -> Result<bool, String> {

@@ -181,12 +181,6 @@ impl Asked {
             body.clear();
         }
         let sends = has_body && !self.as_query;
-        let method = match &self.method {
-            Some(method) => method.as_str(),
-            None if self.is_head => "HEAD",
-            None if sends => "POST",
-            None => "GET",
-        };
         let version = if self.is_http10 {
             "HTTP/1.0"
         } else {
@@ -194,7 +188,7 @@ impl Asked {
         };
         let mut request = Request {
             name: url.clone(),
-            method: method.as_bytes().to_vec(),
+            method: self.method(sends).as_bytes().to_vec(),
             target: target.into_bytes(),
             version: version.as_bytes().to_vec(),
             ..Request::default()
@@ -235,6 +229,15 @@ impl Asked {
             request.body = bytes;
         }
         Ok(request)
+    }
+
+    fn method(&self, sends: bool) -> &str {
+        match &self.method {
+            Some(method) => method,
+            None if self.is_head => "HEAD",
+            None if sends => "POST",
+            None => "GET",
+        }
     }
 
     fn body(&self, data: Vec<u8>) -> Result<(String, Vec<u8>), RequestError> {
