@@ -7,7 +7,7 @@
 
 use super::pattern::class_bytes;
 use regex_syntax::hir::{Hir, HirKind, Look};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use waf::bytes::ByteSet;
 
 /// States of an automaton; a larger pattern is not examined.
@@ -54,7 +54,7 @@ struct Part {
 struct Automaton {
     classes: Vec<ByteSet>,
     /// For each state the states that can follow, and in how many ways: 2 means two or more.
-    follow: Vec<HashMap<usize, u32>>,
+    follow: Vec<BTreeMap<usize, u32>>,
     ends: BTreeSet<usize>,
 }
 
@@ -65,7 +65,7 @@ impl Automaton {
         }
         let state = self.classes.len();
         self.classes.push(class);
-        self.follow.push(HashMap::new());
+        self.follow.push(BTreeMap::new());
         Some(Part {
             first: vec![(state, 1)],
             last: vec![(state, 1)],
@@ -114,14 +114,31 @@ impl Automaton {
                     part.is_nullable |= min == 0;
                     return Some(part);
                 }
-                let copies = max.unwrap_or(1).min(COPIES.max(min.min(COPIES)));
-                (0..copies).try_fold(nothing, |before, copy| {
-                    let mut next = self.add(sub)?;
-                    next.is_nullable |= copy >= min;
-                    Some(self.join(before, next))
-                })
+                let copies = max.unwrap_or(1).clamp(1, COPIES);
+                self.add_copies(sub, min.min(copies), copies)
             }
         }
+    }
+
+    /// From `min` to `copies` times. Who leaves out one copy leaves out all behind it: there is one way to read each number of them.
+    fn add_copies(&mut self, sub: &Hir, min: u32, copies: u32) -> Option<Part> {
+        let mut whole = Part {
+            is_nullable: true,
+            ..Part::default()
+        };
+        let mut ends = Vec::new();
+        for copy in 1..=copies {
+            let next = self.add(sub)?;
+            whole = self.join(whole, next);
+            if copy >= min {
+                ends.extend(whole.last.iter().copied());
+            }
+        }
+        Some(Part {
+            first: whole.first,
+            last: ends,
+            is_nullable: min == 0 || whole.is_nullable,
+        })
     }
 
     fn join(&mut self, before: Part, next: Part) -> Part {
@@ -358,6 +375,7 @@ mod tests {
             "(?:a+)?b",
             "(a+)+",
             "(?:<[^>]*>)*x",
+            r"(?:@(?:[0-9]{1,3}\.){3}[0-9]{1,3}:[0-9]{1,5})+x",
         ] {
             assert!(!is_exponential(pattern), "{pattern}");
         }

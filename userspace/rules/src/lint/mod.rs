@@ -7,6 +7,9 @@ mod pattern;
 mod reach;
 mod target;
 
+#[cfg(test)]
+mod tests;
+
 use crate::finding::{Finding, Severity};
 use seclang::ast::{
     Action, Condition, Directive, Document, Link, Phase, Rule, RuleId, Transformation,
