@@ -108,7 +108,7 @@ pub const fn triggers(transformation: T) -> ByteSet {
         T::Trim | T::TrimLeft | T::TrimRight => SPACES,
         T::Uppercase => ByteSet::range(b'a', b'z'),
         T::UrlDecode | T::UrlDecodeUni => ByteSet::of(b"%+"),
-        T::Utf8toUnicode => HIGH,
+        T::Utf8toUnicode => HIGH.with(0),
         T::Base64Decode
         | T::Base64DecodeExt
         | T::Base64Encode

@@ -152,3 +152,26 @@ fn without_trigger_bytes_nothing_changes() {
         }
     }
 }
+
+#[test]
+fn what_is_no_utf8_becomes_what_a_careless_reader_makes_of_it() {
+    let cases: [(&[u8], &[u8]); 10] = [
+        (b"..\xC0\xAF", b"..%u002f\xC0"),
+        (b"\xE0\x80\xAFx", b"%u002f\xE0x"),
+        (b"\xF0\x80\x80\xAF", b"%u002f\xF0"),
+        (b"\xED\xA0\x80", b"%ud800\xED"),
+        (b"un\xE1ion", b"union"),
+        (b"a\xC4", b"a"),
+        (b"\xF3\x93\x0F", b"\x93\x0F"),
+        (b"a\x80b\xFF", b"a\x80b\xFF"),
+        (b"/etc\0/passwd\0", b"/etc/passwd"),
+        (b"\xF0\x9F\x98\x80\xE2\x80\x99", b"%u1f600%u2019"),
+    ];
+    for (input, expected) in cases {
+        assert_eq!(
+            run(Transformation::Utf8toUnicode, input),
+            expected,
+            "{input:?}"
+        );
+    }
+}

@@ -39,21 +39,38 @@ pub(crate) fn decode(input: &[u8]) -> Result<(u32, usize), Utf8Error> {
     }
 }
 
-/// Characters beyond ASCII become `%uHHHH`, so that `urlDecodeUni` can map them; bytes that are not UTF-8 stay.
+/// Characters beyond ASCII become `%uHHHH`, so that `urlDecodeUni` can map them. What is not UTF-8 comes out as in ModSecurity, on
+/// which rules count: an overlong character (a `/` as `C0 AF`) and a surrogate become what a careless reader takes them for, with
+/// their first byte behind; a first byte without those that belong to it goes, as does NUL; other bytes stay.
 pub(super) fn utf8_to_unicode(input: &[u8], out: &mut Vec<u8>) {
     let mut at = 0;
-    while at < input.len() {
-        match decode(&input[at..]) {
-            Ok((number, length)) if length > 1 => {
-                // Writing to a Vec cannot fail.
-                let _ = write!(out, "%u{number:04x}");
-                at += length;
-            }
+    while let Some(&first) = input.get(at) {
+        let (length, bits, least) = match first {
+            0xC0..=0xDF => (2, first & 0x1F, 0x80),
+            0xE0..=0xEF => (3, first & 0x0F, 0x800),
+            0xF0..=0xF7 => (4, first & 0x07, 0x1_0000),
             _ => {
-                out.push(input[at]);
+                if first != 0 {
+                    out.push(first);
+                }
                 at += 1;
+                continue;
             }
+        };
+        let rest = input.get(at + 1..at + length).unwrap_or_default();
+        if rest.is_empty() || rest.iter().any(|byte| byte & 0xC0 != 0x80) {
+            at += 1;
+            continue;
         }
+        let number = rest.iter().fold(u32::from(bits), |number, byte| {
+            number << 6 | u32::from(byte & 0x3F)
+        });
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "%u{number:04x}");
+        if number < least || (0xD800..=0xDFFF).contains(&number) {
+            out.push(first);
+        }
+        at += length;
     }
 }
 
