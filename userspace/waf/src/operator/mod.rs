@@ -11,6 +11,7 @@ mod path;
 mod pattern;
 mod phrase;
 mod regex;
+mod simple;
 mod text;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::sync::{Mutex, OnceLock};
 
 use pcre2::bytes::{CaptureLocations, Regex as Pcre, RegexBuilder};
 
+use super::simple::Simple;
 use super::{Captures, pattern};
 
 /// How large the JIT's stack may grow for one match, in bytes. A match that needs more fails like one over the match limit.
@@ -15,6 +16,8 @@ pub(crate) struct Regex {
     plain: Pcre,
     /// With machine code, made when the first value meets the pattern: most patterns of a start meet none for a while.
     fast: OnceLock<Option<Pcre>>,
+    /// What answers for the pattern where it is that simple.
+    simple: Option<Simple>,
     pattern: String,
     caseless: bool,
     source: String,
@@ -67,6 +70,7 @@ impl Regex {
         Ok(Regex {
             plain: compile(&pattern, caseless, false).map_err(told)?,
             fast: OnceLock::new(),
+            simple: Simple::read(source, caseless),
             pattern,
             caseless,
             source: source.to_owned(),
@@ -91,29 +95,41 @@ impl Regex {
         value: &[u8],
         captures: Option<&mut Captures>,
     ) -> Result<bool, MatchError> {
+        if let Some(simple) = &self.simple {
+            let found = simple.find(value, self.caseless);
+            if let Some(captures) = captures {
+                captures.clear();
+                if found.is_some() {
+                    captures.push(found);
+                }
+            }
+            return Ok(found.is_some());
+        }
         let code = match value {
             [] => &self.plain,
             _ => self.code(),
         };
-        let found = code.is_match(value).map_err(|_| MatchError)?;
-        if let Some(captures) = captures {
-            captures.clear();
-            if found {
-                let spare = self
-                    .spare_groups
-                    .try_lock()
-                    .ok()
-                    .and_then(|mut spare| spare.pop());
-                let mut groups = spare.unwrap_or_else(|| code.capture_locations());
-                code.captures_read(&mut groups, value)
-                    .map_err(|_| MatchError)?;
-                for group in 0..groups.len().min(Captures::LIMIT) {
-                    captures.push(groups.get(group));
-                }
-                if let Ok(mut spare) = self.spare_groups.try_lock() {
-                    spare.push(groups);
-                }
+        let Some(captures) = captures else {
+            return code.is_match(value).map_err(|_| MatchError);
+        };
+        captures.clear();
+        let spare = self
+            .spare_groups
+            .try_lock()
+            .ok()
+            .and_then(|mut spare| spare.pop());
+        let mut groups = spare.unwrap_or_else(|| code.capture_locations());
+        let found = code
+            .captures_read(&mut groups, value)
+            .map_err(|_| MatchError)?;
+        if found.is_some() {
+            for group in 0..groups.len().min(Captures::LIMIT) {
+                captures.push(groups.get(group));
             }
+        }
+        let found = found.is_some();
+        if let Ok(mut spare) = self.spare_groups.try_lock() {
+            spare.push(groups);
         }
         Ok(found)
     }

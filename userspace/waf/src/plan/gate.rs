@@ -84,6 +84,8 @@ pub(crate) struct Unit {
     pub(super) ways: [Way; 2],
     /// Bytes without which it cannot match; of no use when negated.
     pub(crate) needs: Vec<ByteSet>,
+    /// A match holds at least so many of these bytes.
+    pub(crate) many: Option<(ByteSet, u32)>,
     /// Whether the empty value matches: scans do not see it.
     pub(crate) matches_empty: bool,
 }
@@ -227,7 +229,7 @@ impl Gates {
                     != Ok(condition.negated);
             let mut ways = [Way::Test; 2];
             for kind in [PLAIN_VALUES, OTHER_VALUES] {
-                let (way, found) = way(condition, &needs, kind, matches_empty, unit);
+                let (way, found) = way(link, condition, &needs, kind, matches_empty, unit);
                 ways[kind] = way;
                 expressions[kind].extend(found);
             }
@@ -236,6 +238,7 @@ impl Gates {
                 chain,
                 ways,
                 needs: needs.sets,
+                many: needs.many,
                 matches_empty,
             });
         }

@@ -32,8 +32,8 @@ impl Expression {
     }
 
     /// A regular expression that is written for the library already.
-    pub(super) fn of_written(pattern: String, id: u32) -> Option<Expression> {
-        Self::new(pattern, PatternFlags::empty(), id)
+    pub(super) fn of_written(pattern: String, caseless: bool, id: u32) -> Option<Expression> {
+        Self::new(pattern, case(caseless), id)
     }
 
     /// A literal.
@@ -43,12 +43,7 @@ impl Expression {
             // Writing to a String cannot fail.
             let _ = write!(escaped, "\\x{byte:02x}");
         }
-        let flags = if caseless {
-            PatternFlags::CASELESS
-        } else {
-            PatternFlags::empty()
-        };
-        Self::new(escaped, flags, id)
+        Self::new(escaped, case(caseless), id)
     }
 
     fn new(expression: String, flags: PatternFlags, id: u32) -> Option<Expression> {
@@ -69,6 +64,14 @@ impl Expression {
     /// Whether the library takes the expression: cheap, nothing is compiled.
     fn is_accepted(&self) -> bool {
         self.pattern.info().is_ok()
+    }
+}
+
+fn case(caseless: bool) -> PatternFlags {
+    if caseless {
+        PatternFlags::CASELESS
+    } else {
+        PatternFlags::empty()
     }
 }
 

@@ -30,9 +30,14 @@ const COMMON: ByteSet = ByteSet::range(b'a', b'z')
 pub(super) struct Needs {
     /// A match holds at least one byte of each set.
     pub(super) sets: Vec<ByteSet>,
+    /// A match holds at least so many bytes of a set, where that is many.
+    pub(super) many: Option<(ByteSet, u32)>,
     /// Whether a scan should leave the pattern out.
     pub(super) dear: bool,
 }
+
+/// From this many bytes of one set on they are counted. A scan would report such a pattern at every byte that follows.
+const MANY: u32 = 5;
 
 impl Needs {
     /// The needs of a regular expression. Where the syntax is not understood nothing is known, and nothing is lost.
@@ -50,17 +55,19 @@ impl Needs {
         };
         let sets = required(&hir);
         let positions = positions(&hir);
+        let many = many(&hir);
         let rare = sets.iter().any(|set| !set.intersects(&COMMON));
         let dear = anchor_literal(&hir) <= 1
             && (positions >= DEAR_POSITIONS
                 || (rare && positions >= DEAR_POSITIONS_WITH_RARE_BYTES));
-        Needs { sets, dear }
+        Needs { sets, many, dear }
     }
 
     /// The need of some byte of a set.
     pub(super) fn of_set(set: ByteSet) -> Needs {
         Needs {
             sets: vec![set],
+            many: None,
             dear: false,
         }
     }
@@ -70,6 +77,7 @@ impl Needs {
         let sets = text.iter().map(|&byte| ByteSet::EMPTY.with(byte)).collect();
         Needs {
             sets: best(sets),
+            many: None,
             dear: false,
         }
     }
@@ -234,6 +242,20 @@ pub(super) fn class_bytes(class: &Class) -> Option<ByteSet> {
                 end.is_ascii()
                     .then(|| set.union(ByteSet::range(start, end)))
             }),
+    }
+}
+
+/// How many bytes of one set a match holds at least, where an expression is repeated that often.
+fn many(hir: &Hir) -> Option<(ByteSet, u32)> {
+    match hir.kind() {
+        HirKind::Repetition(repetition) if repetition.min >= MANY => {
+            let set = required(&repetition.sub).into_iter().next()?;
+            let rare = !set.iter().any(|byte| byte.is_ascii_alphanumeric());
+            rare.then_some((set, repetition.min))
+        }
+        HirKind::Capture(capture) => many(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().find_map(many),
+        _ => None,
     }
 }
 

@@ -21,8 +21,8 @@ pub(crate) const PLAIN: ByteSet = ByteSet::range(b'a', b'z')
 /// A pattern on plain values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Plain {
-    /// It is this there, as Hyperscan reads it.
-    Pattern(String),
+    /// It is this there, as Hyperscan reads it; `caseless` stands for its flag of that name.
+    Pattern { text: String, caseless: bool },
     /// It matches none of them.
     Never,
     /// Its syntax is not understood.
@@ -49,10 +49,27 @@ pub(super) fn plain(source: &str) -> Plain {
     let Some(left) = restrict(&hir) else {
         return Plain::Never;
     };
+    // Both cases of every letter are twice as long, and the library has a limit for that.
+    let caseless = is_caseless(&left);
     let mut text = String::new();
-    match print(&left, &mut text) {
-        Some(()) => Plain::Pattern(text),
+    match print(&left, caseless, &mut text) {
+        Some(()) => Plain::Pattern { text, caseless },
         None => Plain::Unknown,
+    }
+}
+
+/// Whether the expression matches letters in one case wherever it does in the other.
+fn is_caseless(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => true,
+        HirKind::Literal(literal) => !literal.0.iter().any(u8::is_ascii_alphabetic),
+        HirKind::Class(class) => super::pattern::class_bytes(class).is_some_and(|set| {
+            let mut letters = set.iter().filter(u8::is_ascii_alphabetic);
+            letters.all(|letter| set.contains(letter ^ 0x20))
+        }),
+        HirKind::Repetition(repetition) => is_caseless(&repetition.sub),
+        HirKind::Capture(capture) => is_caseless(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().all(is_caseless),
     }
 }
 
@@ -108,24 +125,11 @@ fn restrict(hir: &Hir) -> Option<Hir> {
 }
 
 /// Writes an expression as Hyperscan reads it; `None` where it has no words for it.
-fn print(hir: &Hir, out: &mut String) -> Option<()> {
+fn print(hir: &Hir, caseless: bool, out: &mut String) -> Option<()> {
     match hir.kind() {
         HirKind::Empty => out.push_str("(?:)"),
         HirKind::Literal(literal) => literal.0.iter().for_each(|&byte| print_byte(byte, out)),
-        HirKind::Class(class) => {
-            let Class::Bytes(class) = class else {
-                return None;
-            };
-            out.push('[');
-            for range in class.ranges() {
-                print_byte(range.start(), out);
-                if range.start() != range.end() {
-                    out.push('-');
-                    print_byte(range.end(), out);
-                }
-            }
-            out.push(']');
-        }
+        HirKind::Class(class) => print_class(class, caseless, out)?,
         HirKind::Look(look) => out.push_str(match look {
             Look::Start | Look::StartLF => "^",
             Look::End | Look::EndLF => "$",
@@ -134,28 +138,31 @@ fn print(hir: &Hir, out: &mut String) -> Option<()> {
             _ => return None,
         }),
         HirKind::Repetition(repetition) => {
-            out.push_str("(?:");
-            print(&repetition.sub, out)?;
-            let (least, most) = (repetition.min, repetition.max);
+            let alone = matches!(repetition.sub.kind(), HirKind::Class(_));
+            out.push_str(if alone { "" } else { "(?:" });
+            print(&repetition.sub, caseless, out)?;
+            out.push_str(if alone { "" } else { ")" });
             // Writing to a String cannot fail.
-            let _ = match most {
-                None => write!(out, "){{{least},}}"),
-                Some(most) => write!(out, "){{{least},{most}}}"),
+            let _ = match (repetition.min, repetition.max) {
+                (0, None) => write!(out, "*"),
+                (1, None) => write!(out, "+"),
+                (0, Some(1)) => write!(out, "?"),
+                (least, None) => write!(out, "{{{least},}}"),
+                (least, Some(most)) => write!(out, "{{{least},{most}}}"),
             };
         }
-        HirKind::Capture(capture) => print(&capture.sub, out)?,
-        HirKind::Concat(parts) => {
-            out.push_str("(?:");
-            parts.iter().try_for_each(|part| print(part, out))?;
-            out.push(')');
-        }
+        HirKind::Capture(capture) => print(&capture.sub, caseless, out)?,
+        // Alternations bring their own brackets.
+        HirKind::Concat(parts) => parts
+            .iter()
+            .try_for_each(|part| print(part, caseless, out))?,
         HirKind::Alternation(branches) => {
             out.push_str("(?:");
             for (index, branch) in branches.iter().enumerate() {
                 if index > 0 {
                     out.push('|');
                 }
-                print(branch, out)?;
+                print(branch, caseless, out)?;
             }
             out.push(')');
         }
@@ -163,8 +170,36 @@ fn print(hir: &Hir, out: &mut String) -> Option<()> {
     Some(())
 }
 
+fn print_class(class: &Class, caseless: bool, out: &mut String) -> Option<()> {
+    let mut set = super::pattern::class_bytes(class)?;
+    if caseless {
+        set = set.iter().fold(ByteSet::EMPTY, |set, byte| {
+            set.with(byte.to_ascii_lowercase())
+        });
+    }
+    let mut members = set.iter().peekable();
+    if set.len() == 1 {
+        members.for_each(|byte| print_byte(byte, out));
+        return Some(());
+    }
+    out.push('[');
+    while let Some(first) = members.next() {
+        let mut last = first;
+        while let Some(next) = members.next_if(|&next| next == last.wrapping_add(1)) {
+            last = next;
+        }
+        print_byte(first, out);
+        if last != first {
+            out.push('-');
+            print_byte(last, out);
+        }
+    }
+    out.push(']');
+    Some(())
+}
+
 fn print_byte(byte: u8, out: &mut String) {
-    if byte.is_ascii_alphanumeric() {
+    if byte.is_ascii_alphanumeric() || b" _/:;=,@%&".contains(&byte) {
         out.push(char::from(byte));
     } else {
         // Writing to a String cannot fail.
@@ -179,14 +214,20 @@ mod tests {
     #[test]
     fn what_needs_other_bytes_goes() {
         assert_eq!(plain("<script"), Plain::Never);
-        assert_eq!(plain("a[\"']*b"), Plain::Pattern("ab".into()));
+        let pattern = |text: &str, caseless| Plain::Pattern {
+            text: text.to_owned(),
+            caseless,
+        };
+        assert_eq!(plain("a[\"']*b"), pattern("ab", false));
         assert_eq!(
             plain("x(?:<|y)z"),
-            Plain::Pattern("xyz".into()),
-            "branches that cannot match are left out"
+            pattern("xyz", false),
+            "a branch is left"
         );
         assert_eq!(plain("(?<=a)b"), Plain::Unknown);
-        assert_eq!(plain("(?i)ab"), Plain::Pattern("(?:[Aa][Bb])".into()));
+        assert_eq!(plain("(?i)ab(?:c|de)"), pattern("ab(?:c|de)", true));
+        assert_eq!(plain("[0-9.]{2,}a"), pattern("[\\x2e0-9]{2,}a", false));
+        assert_eq!(plain("[A-Z]+(?:x;)?y"), pattern("[A-Z]+(?:x;)?y", false));
     }
 
     #[test]
@@ -209,10 +250,11 @@ mod tests {
             r"(?:a\.|c\()b",
         ] {
             let exact = operator::Regex::new(pattern, 10_000).unwrap();
-            let Plain::Pattern(text) = plain(pattern) else {
+            let Plain::Pattern { text, caseless } = plain(pattern) else {
                 panic!("{pattern} is plain");
             };
-            let left = operator::Regex::new(&text, 10_000).unwrap();
+            let flag = if caseless { "(?i)" } else { "" };
+            let left = operator::Regex::new(&format!("{flag}{text}"), 10_000).unwrap();
             for value in values {
                 assert_eq!(
                     exact.matches(value, None).unwrap(),

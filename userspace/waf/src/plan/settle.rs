@@ -121,6 +121,23 @@ fn all_steps(rules: &[u32]) -> Vec<Step> {
     steps.map(|(&rule, step)| Step { rule, step }).collect()
 }
 
+/// Whether a rule leaves no trace but what it skips.
+fn is_mute(rule: &Rule) -> bool {
+    let [link] = rule.links.as_slice() else {
+        return false;
+    };
+    is_quiet(rule, link) && link.effects.is_empty()
+}
+
+/// Whether a rule of one link does nothing but its effects and what it skips.
+fn is_quiet(rule: &Rule, link: &Link) -> bool {
+    !rule.log
+        && !rule.audit_log
+        && !link.capture
+        && rule.meta.severity.is_none()
+        && matches!(rule.decision, Decision::Pass)
+}
+
 /// Whether a rule looks at what the last match of an earlier rule left.
 fn reads_earlier_match(rule: &Rule) -> bool {
     let is_match =
@@ -243,6 +260,7 @@ impl<'a> Run<'a> {
             self.forget_what_is_written();
         }
         let mut reach = Reach::default();
+        let mut idle = Vec::new();
         for (&index, step) in steps.iter().zip(0u32..) {
             let Some(rule) = self.rules.get(index as usize) else {
                 continue;
@@ -284,10 +302,32 @@ impl<'a> Run<'a> {
                 let guard = *self.guards.entry(condition.guard_text()).or_insert(next);
                 reach.open.push((guard, end));
             }
+            if let (Outcome::Always, Some(Skip::To(end)), true) =
+                (outcome, rule.skip, is_mute(rule))
+            {
+                idle.push((step, end));
+            }
             self.keep(rule, certain && outcome == Outcome::Always);
             self.leave(rule, phase, steps.len() as u32, &mut reach);
             self.settled.phases[phase].push(Step { rule: index, step });
         }
+        self.drop_idle(phase, &idle);
+    }
+
+    /// Leaves out rules that do nothing but skip, where nothing is left to be skipped.
+    fn drop_idle(&mut self, phase: usize, idle: &[(u32, u32)]) {
+        let steps = &mut self.settled.phases[phase];
+        let all = steps.clone();
+        steps.retain(|own| {
+            let skip = idle.iter().find(|(step, _)| *step == own.step);
+            skip.is_none_or(|(step, end)| {
+                let mut others = all
+                    .iter()
+                    .filter(|other| other.step > *step && other.step < *end);
+                // Idle ones among these skip nothing either.
+                others.any(|other| !idle.iter().any(|(step, _)| *step == other.step))
+            })
+        });
     }
 
     /// Phase 5 runs after any end of the others: what only set-up rules set is known then, and nothing else.
@@ -359,13 +399,7 @@ impl<'a> Run<'a> {
         let [link] = rule.links.as_slice() else {
             return false;
         };
-        let quiet = !rule.log
-            && !rule.audit_log
-            && !link.capture
-            && rule.skip.is_none()
-            && rule.meta.severity.is_none()
-            && matches!(rule.decision, Decision::Pass);
-        if !quiet {
+        if !is_quiet(rule, link) || rule.skip.is_some() {
             return false;
         }
         let mut sets = Vec::new();

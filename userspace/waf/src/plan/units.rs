@@ -1,6 +1,6 @@
 //! Which rules are gated, and how each is found.
 
-use seclang::ast::Variable;
+use seclang::ast::{Transformation, Variable};
 
 use super::gate::{PLAIN_VALUES, Way};
 use super::hyperscan::Expression;
@@ -9,6 +9,7 @@ use super::plain::{self, PLAIN, Plain, plain};
 use super::rule::{Condition, Link, Selector, Target};
 use crate::bytes::ByteSet;
 use crate::operator::{Comparison, Test};
+use crate::transform;
 
 /// Whether a rule's first link depends on nothing but the bytes of a value.
 pub(super) fn is_gated(link: &Link) -> bool {
@@ -123,6 +124,7 @@ fn is_narrow(target: &Target) -> bool {
 
 /// How a unit is found in values of a kind, and the expressions that a scan looks for.
 pub(super) fn way(
+    link: &Link,
     condition: &Condition,
     needs: &Needs,
     kind: usize,
@@ -137,15 +139,20 @@ pub(super) fn way(
     if is_plain && needs.sets.iter().any(|set| !set.intersects(&PLAIN)) {
         return (Way::Never, Vec::new());
     }
-    if condition.targets.iter().all(is_narrow) {
+    // What decoding and digests make of every value is looked at by few rules.
+    let always_changes = |&step: &Transformation| transform::triggers(step) == ByteSet::ALL;
+    if needs.many.is_some()
+        || condition.targets.iter().all(is_narrow)
+        || link.chain.iter().any(always_changes)
+    {
         return test;
     }
     let expressions: Option<Vec<Expression>> = match &condition.test {
         Test::Rx(regex) | Test::RxGlobal(regex) if is_plain => match plain(regex.source()) {
             Plain::Never => return (Way::Never, Vec::new()),
             Plain::Unknown => None,
-            Plain::Pattern(pattern) => {
-                Expression::of_written(pattern, unit).map(|expression| vec![expression])
+            Plain::Pattern { text, caseless } => {
+                Expression::of_written(text, caseless, unit).map(|expression| vec![expression])
             }
         },
         Test::Rx(_) | Test::RxGlobal(_) if needs.dear => None,

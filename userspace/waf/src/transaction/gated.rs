@@ -331,7 +331,7 @@ fn inspect(
         if unscanned.any.intersects(&stage.presence) {
             for number in &unscanned.picky {
                 let unit = group.units.get(*number as usize);
-                if unit.is_some_and(|unit| has_needs(unit, &stage.presence)) {
+                if unit.is_some_and(|unit| has_needs(unit, &stage.presence, text)) {
                     test(*number);
                 }
             }
@@ -347,8 +347,12 @@ fn add(group: &Group, unit: u32, verdict: &mut Vec<u32>) {
     }
 }
 
-fn has_needs(unit: &Unit, presence: &crate::bytes::ByteSet) -> bool {
+fn has_needs(unit: &Unit, presence: &crate::bytes::ByteSet, text: &[u8]) -> bool {
     unit.needs.iter().all(|set| set.intersects(presence))
+        && unit.many.is_none_or(|(set, least)| {
+            let members = text.iter().filter(|&&byte| set.contains(byte));
+            members.take(least as usize).count() == least as usize
+        })
 }
 
 /// The exact test of a unit. One that passes its match limit counts as a match: the run will meet the limit again, and note it.
