@@ -28,6 +28,7 @@ mod upstream_tls;
 mod waf;
 mod waf_audit;
 mod waf_bodies;
+mod waf_replay;
 mod waf_start;
 
 use bascule_tests::{Bascule, Io, Origin, Setup};

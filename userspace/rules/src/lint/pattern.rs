@@ -80,6 +80,13 @@ fn lint_pattern(
             transformed_remedy(alphabet),
         );
     }
+    let keeps_nothing = operator
+        .argument
+        .as_literal()
+        .is_some_and(has_possessive_repetition);
+    if keeps_nothing {
+        return;
+    }
     if let Verdict::Exponential(witness) = automaton::examine(hir) {
         let message = format!(
             "the pattern takes exponential time in PCRE: a run of `{witness}` can be read in two ways again and again"
@@ -87,6 +94,27 @@ fn lint_pattern(
         let remedy = "let a repetition within a repetition begin or end with a byte that the other does not take, or make it possessive (`*+`)";
         findings.warn("exponential", subject, span, message, remedy);
     }
+}
+
+/// Whether a pattern has repetitions such as `*+`, which give nothing back: the tree takes them for repetitions of repetitions.
+fn has_possessive_repetition(pattern: &str) -> bool {
+    let mut bytes = pattern.bytes();
+    let (mut in_class, mut repeats) = (false, false);
+    while let Some(byte) = bytes.next() {
+        let before = std::mem::take(&mut repeats);
+        match byte {
+            b'\\' => drop(bytes.next()),
+            b'[' => in_class = true,
+            b']' => in_class = false,
+            _ if in_class => {}
+            b'+' if before => return true,
+            b'*' | b'+' | b'}' => repeats = true,
+            // Behind a repetition it makes that lazy, elsewhere it is one itself.
+            b'?' => repeats = !before,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Texts that a value cannot hold any more.
@@ -422,6 +450,22 @@ mod tests {
         let packed = behind_transformation(lowered, Transformation::RemoveWhitespace);
         assert!(!is_possible(&hir(r"union\s+select"), &packed));
         assert!(is_possible(&hir(r"union\s*select"), &packed));
+    }
+
+    #[test]
+    fn possessive_repetitions_are_known() {
+        for (pattern, expected) in [
+            (r"\s*+;", true),
+            ("a{1,3}+b", true),
+            ("a?+b", true),
+            ("a++", true),
+            (r"\*+a+", false),
+            ("[*+]+", false),
+            ("a*?b+", false),
+            ("(?:a|b)+c", false),
+        ] {
+            assert_eq!(has_possessive_repetition(pattern), expected, "{pattern}");
+        }
     }
 
     #[test]
