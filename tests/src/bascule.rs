@@ -158,10 +158,20 @@ impl Bascule {
     /// The most memory that it had, in bytes (`VmHWM`).
     #[must_use]
     pub fn peak_memory(&self) -> u64 {
+        self.memory_line("VmHWM:")
+    }
+
+    /// The memory that it has, in bytes (`VmRSS`).
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.memory_line("VmRSS:")
+    }
+
+    fn memory_line(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .find_map(|line| line.strip_prefix(name))
             .unwrap();
         let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().unwrap();
         kib * 1024

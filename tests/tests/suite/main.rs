@@ -29,6 +29,7 @@ mod waf;
 mod waf_audit;
 mod waf_bodies;
 mod waf_replay;
+mod waf_sites;
 mod waf_start;
 
 use bascule_tests::{Bascule, Io, Origin, Setup};

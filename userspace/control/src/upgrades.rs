@@ -38,8 +38,8 @@ impl Upgrades {
         }
     }
 
-    /// Takes the rule sets and policies of the generation in force; those of earlier ones that still wait are forgotten. When the rules
-    /// are complete, the policies are tried out.
+    /// Takes the rule sets and policies of the generation in force; those of earlier ones that still wait are forgotten. The policies
+    /// are tried out, and then the rules completed.
     pub(crate) fn follow(
         &self,
         rules: impl Iterator<Item = Arc<SharedRules>>,
@@ -113,14 +113,11 @@ impl Shared {
     fn next(&self) -> Option<Next> {
         let mut queue = self.lock();
         let policies = std::mem::take(&mut queue.policies);
-        let next = match queue.waiting.pop() {
-            _ if queue.ends => None,
-            Some(rules) => {
-                queue.policies = policies;
-                Some(Next::Rules(rules))
-            }
-            None if policies.is_empty() => None,
-            None => Some(Next::Policies(policies)),
+        let next = match queue.ends {
+            true => None,
+            // It takes milliseconds, and may find what should be known soon.
+            false if !policies.is_empty() => Some(Next::Policies(policies)),
+            false => queue.waiting.pop().map(Next::Rules),
         };
         queue.is_running = next.is_some();
         next

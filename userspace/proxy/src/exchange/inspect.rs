@@ -293,7 +293,8 @@ pub(super) fn conclude<D: Driver>(
 }
 
 /// Keeps the memory of a transaction for the next one.
-pub(super) fn keep<D: Driver>(worker: &Worker<D>, transaction: Box<Transaction>) {
+pub(super) fn keep<D: Driver>(worker: &Worker<D>, mut transaction: Box<Transaction>) {
+    transaction.release();
     let mut kept = worker.transactions.borrow_mut();
     if kept.len() < KEPT_TRANSACTIONS {
         kept.push(transaction);

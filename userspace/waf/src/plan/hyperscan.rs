@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use hyperscan::SerializedDatabase as _;
 use hyperscan::{
@@ -91,6 +92,8 @@ pub(crate) struct Database {
     database: BlockDatabase,
     /// Unlike that of any other database of this process: what scratch memory goes by.
     serial: u64,
+    /// Gone when the database is: scratch memory for it is of no use then.
+    alive: Arc<()>,
 }
 
 impl Database {
@@ -130,6 +133,7 @@ impl Database {
         Database {
             database,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            alive: Arc::default(),
         }
     }
 
@@ -271,32 +275,42 @@ impl std::fmt::Debug for Database {
     }
 }
 
-/// Databases for which a worker keeps scratch memory. When there are more, all are given up and made anew as they are needed: that
-/// happens only as generations of rules go by.
+/// Databases for which a worker keeps scratch memory. When there are more, all are given up and made anew as they are needed.
 const SCRATCHES_LIMIT: usize = 256;
 
 /// The scratch memory of one worker, one piece a database.
 #[derive(Default)]
-pub(crate) struct Scratches(Vec<(u64, hyperscan::Scratch)>);
+pub(crate) struct Scratches(Vec<Piece>);
+
+struct Piece {
+    serial: u64,
+    alive: Weak<()>,
+    scratch: hyperscan::Scratch,
+}
 
 impl Scratches {
     fn get(&mut self, database: &Database) -> Result<&hyperscan::Scratch, hyperscan::Error> {
         let known = self
             .0
             .iter()
-            .position(|(serial, _)| *serial == database.serial);
+            .position(|piece| piece.serial == database.serial);
         let index = match known {
             Some(index) => index,
             None => {
+                // What belongs to rules that went by goes when new ones come.
+                self.0.retain(|piece| piece.alive.strong_count() > 0);
                 if self.0.len() >= SCRATCHES_LIMIT {
                     self.0.clear();
                 }
-                self.0
-                    .push((database.serial, database.database.alloc_scratch()?));
+                self.0.push(Piece {
+                    serial: database.serial,
+                    alive: Arc::downgrade(&database.alive),
+                    scratch: database.database.alloc_scratch()?,
+                });
                 self.0.len() - 1
             }
         };
-        Ok(&self.0[index].1)
+        Ok(&self.0[index].scratch)
     }
 }
 
@@ -311,7 +325,7 @@ mod tests {
     use super::*;
     use crate::plan::DatabaseCache;
     use std::collections::HashMap;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     #[derive(Debug, Default)]
     struct Shelf(Mutex<HashMap<String, Vec<u8>>>);

@@ -208,6 +208,31 @@ impl RuleSet {
         })
     }
 
+    /// No rule at all.
+    pub(crate) fn none() -> RuleSet {
+        let compiled = Compiled {
+            serial: 0,
+            rules: Vec::new(),
+            steps: Default::default(),
+            settled: Settled::default(),
+            names: TxNames::new(),
+            target_removals: Vec::new(),
+            xpaths: Vec::new(),
+            settings: Settings::default(),
+            gates: Gates::default(),
+            signatures: Vec::new(),
+            options: CompileOptions::default(),
+            notices: Vec::new(),
+            fingerprint: 0,
+        };
+        RuleSet {
+            compiled: Arc::new(compiled),
+            collections: Arc::default(),
+            scrub: Arc::default(),
+            overlay: Overlay::default(),
+        }
+    }
+
     /// The rules that run for this site.
     fn running(&self) -> impl Iterator<Item = (&Rule, u32)> {
         let numbered = self.compiled.rules.iter().zip(0u32..);

@@ -203,6 +203,15 @@ impl Transaction {
         self.state.elapsed = elapsed;
     }
 
+    /// Lets go of the rules: a transaction that is kept for its memory does not keep rules that went by. [`Transaction::reset`] gives
+    /// it others.
+    pub fn release(&mut self) {
+        thread_local! {
+            static NO_RULES: Arc<RuleSet> = Arc::new(RuleSet::none());
+        }
+        self.rules = NO_RULES.with(Arc::clone);
+    }
+
     /// The rule set that this transaction runs.
     #[must_use]
     pub fn rules(&self) -> &Arc<RuleSet> {
