@@ -14,6 +14,8 @@ mod explain;
 mod files;
 mod finding;
 mod ftw;
+#[cfg(test)]
+mod hostile;
 mod inspect;
 mod lint;
 mod profile;

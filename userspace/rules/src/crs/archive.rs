@@ -18,7 +18,7 @@ const TOTAL_LIMIT_BYTES: u64 = 256 << 20;
 const ENTRIES_LIMIT: usize = 20_000;
 
 /// The files of a release by path: those that rules are made of. Tests and tools are left out.
-pub(super) type Files = BTreeMap<String, Vec<u8>>;
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// Whether a file is one of those that are installed.
 pub(super) fn is_wanted(path: &str) -> bool {
@@ -46,7 +46,7 @@ fn checked(path: &str) -> Result<&str, CrsError> {
 }
 
 /// The files of a .zip or .tar.gz, whichever it is.
-pub(super) fn read(bytes: &[u8]) -> Result<Files, CrsError> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Files, CrsError> {
     if bytes.starts_with(b"PK") {
         unzip(bytes)
     } else if bytes.starts_with(b"\x1f\x8b") {

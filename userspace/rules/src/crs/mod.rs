@@ -10,6 +10,8 @@ use crate::files::{self, FileError};
 use crate::source::Rules;
 pub use archive::ARCHIVE_LIMIT_BYTES;
 use archive::Files;
+#[cfg(test)]
+pub(crate) use archive::read as read_archive;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;

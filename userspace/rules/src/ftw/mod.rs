@@ -17,6 +17,8 @@ use crate::shipped;
 use crate::source::{self, Rules};
 use crate::trace::Trace;
 use judge::{Seen, Want};
+#[cfg(test)]
+pub(crate) use model::read as read_tests;
 use model::{Stage, Test};
 use seclang::ast::{Document, RuleId};
 use serde::Serialize;

@@ -10,7 +10,7 @@ use std::fmt;
 
 /// One test.
 #[derive(Clone, Debug)]
-pub(super) struct Test {
+pub(crate) struct Test {
     /// Such as `942100-1`.
     pub(super) id: String,
     pub(super) description: String,
@@ -204,7 +204,7 @@ pub(super) struct ShortFull {
 const FORMS: &str = "expected a go-ftw file (`tests:` with `stages:`), a list of `rule:` with `match:` and `no_match:`, or a list of requests that match nothing";
 
 /// Reads a file of any form. `name` stands for it where tests have no names of their own.
-pub(super) fn read(name: &str, text: &str) -> Result<Vec<Test>, String> {
+pub(crate) fn read(name: &str, text: &str) -> Result<Vec<Test>, String> {
     let form = Form::of(text);
     let told = |error: serde_saphyr::Error| error.to_string();
     match form {

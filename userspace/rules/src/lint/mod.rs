@@ -128,6 +128,14 @@ pub(crate) fn lint(documents: &[Document], rules: Option<&RuleSet>) -> Vec<Findi
     findings.finish()
 }
 
+/// All that is asked of a pattern by itself.
+#[cfg(test)]
+pub(crate) fn examine_pattern(pattern: &str) {
+    if let Some(hir) = pattern::parse(pattern) {
+        let _ = automaton::examine(&hir);
+    }
+}
+
 fn items<'a>(documents: &'a [Document], rules: Option<&RuleSet>) -> Vec<Item<'a>> {
     let known: Option<HashMap<RuleId, (Filter, bool)>> = rules.map(|rules| {
         let infos = rules.rules();

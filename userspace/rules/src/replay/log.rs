@@ -13,7 +13,7 @@ const MASK: &str = "***";
 
 /// A transaction of a log.
 #[derive(Clone, Debug)]
-pub(super) struct Record {
+pub(crate) struct Record {
     pub(super) request: Request,
     /// Whether it was blocked, or in detection would have been.
     pub(super) blocked: bool,
@@ -112,7 +112,7 @@ struct Line {
 }
 
 /// Reads one line. `Ok(None)`: a record that is about no request of its own, such as that of a shadow rule set.
-pub(super) fn read(line: &[u8]) -> Result<Option<Record>, String> {
+pub(crate) fn read(line: &[u8]) -> Result<Option<Record>, String> {
     let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let transaction = line.transaction;
     if transaction.outcome.get("shadow").and_then(Json::as_bool) == Some(true) {

@@ -11,6 +11,8 @@ use crate::finding::Finding;
 use crate::inspect::{Inspected, inspect};
 use crate::source::{self, Rules};
 use log::Record;
+#[cfg(test)]
+pub(crate) use log::read as read_record;
 use seclang::ast::{Document, RuleId};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
