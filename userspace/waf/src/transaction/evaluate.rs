@@ -38,9 +38,7 @@ impl Transaction {
         if !self.is_inspecting() {
             return;
         }
-        if self.is_observed() {
-            self.see(&Event::Phase(phase.number()));
-        }
+        self.see(&Event::Phase(phase.number()));
         let plan = Arc::clone(&self.rules);
         self.state.decided.begin_phase();
         if phase == Phase::RequestHeaders {
@@ -161,9 +159,7 @@ impl Transaction {
             gated = true;
         }
         if !self.chain_matches(plan, rule, index, gated, &mut scratch.work)? {
-            if self.is_observed() {
-                self.see_rule_over(false);
-            }
+            self.see_rule_over(false);
             return Ok(false);
         }
         self.conclude(plan, rule);
@@ -181,13 +177,9 @@ impl Transaction {
     ) -> Result<bool, EngineError> {
         self.state.matched.clear();
         for (number, link) in rule.links.iter().enumerate() {
-            if self.is_observed() {
-                self.see(&Event::Link(number));
-            }
+            self.see(&Event::Link(number));
             let matched = self.link_matches(plan, link, index, gated && number == 0, work)?;
-            if self.is_observed() {
-                self.see(&Event::LinkOver { matched });
-            }
+            self.see(&Event::LinkOver { matched });
             if !matched {
                 return Ok(false);
             }
@@ -216,9 +208,7 @@ impl Transaction {
         }
         let mut any = Ok(false);
         for value in &values {
-            if self.is_observed() {
-                self.see_value(link, value);
-            }
+            self.see_value(link, value);
             match self.value_matches(plan, link, condition, value, work) {
                 Ok(matched) => any = any.map(|any| any | matched),
                 Err(error) => {
@@ -226,9 +216,7 @@ impl Transaction {
                     break;
                 }
             }
-            if self.is_observed() {
-                self.see(&Event::ValueOver);
-            }
+            self.see(&Event::ValueOver);
         }
         work.values = values;
         any
@@ -322,9 +310,7 @@ impl Transaction {
                 false
             }
         };
-        if self.is_observed() {
-            self.see_test(value, stage, argument, matched, found.is_err());
-        }
+        self.see_test(value, stage, argument, matched, found.is_err());
         if !matched {
             return Ok(false);
         }
@@ -350,9 +336,7 @@ impl Transaction {
         self.state.matched_var = Some(matched);
         if link.capture && !condition.negated {
             self.keep_captures(&captures, span);
-            if self.is_observed() {
-                self.see_captures();
-            }
+            self.see_captures();
         }
         if fills && !condition.negated {
             self.fill(&condition.test, &captures, span);

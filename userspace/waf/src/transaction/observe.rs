@@ -122,6 +122,13 @@ pub enum Event<'a> {
 /// A place for an observer.
 pub(super) struct Observed(Box<dyn Observer>);
 
+impl Observed {
+    #[cold]
+    fn tell(&mut self, event: &Event<'_>) {
+        self.0.see(event);
+    }
+}
+
 impl std::fmt::Debug for Observed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Observed")
@@ -156,16 +163,23 @@ impl Transaction {
         self.observer.is_some()
     }
 
-    #[cold]
+    #[inline]
     pub(super) fn see(&mut self, event: &Event<'_>) {
         if let Some(observer) = &mut self.observer {
-            observer.0.see(event);
+            observer.tell(event);
         }
     }
 
     /// For events that show what the transaction holds.
-    #[cold]
+    #[inline]
     fn with_observer(&mut self, tell: impl FnOnce(&Transaction, &mut dyn Observer)) {
+        if self.observer.is_some() {
+            self.tell(tell);
+        }
+    }
+
+    #[cold]
+    fn tell(&mut self, tell: impl FnOnce(&Transaction, &mut dyn Observer)) {
         if let Some(mut observer) = self.observer.take() {
             tell(self, &mut *observer.0);
             self.observer = Some(observer);
@@ -191,6 +205,7 @@ impl Transaction {
     }
 
     /// The value and what each transformation makes of it.
+    #[inline]
     pub(super) fn see_value(&mut self, link: &Link, value: &Value) {
         self.with_observer(|this, observer| {
             let bytes = this.bytes(value.bytes);
@@ -218,6 +233,7 @@ impl Transaction {
         });
     }
 
+    #[inline]
     pub(super) fn see_test(
         &mut self,
         value: &Value,
@@ -236,6 +252,7 @@ impl Transaction {
         });
     }
 
+    #[inline]
     pub(super) fn see_captures(&mut self) {
         self.with_observer(|this, observer| {
             for (group, slot) in (0u32..10).enumerate() {
@@ -263,6 +280,7 @@ impl Transaction {
         });
     }
 
+    #[inline]
     pub(super) fn see_rule_over(&mut self, matched: bool) {
         self.with_observer(|this, observer| {
             observer.see(&Event::RuleOver {
