@@ -386,3 +386,21 @@ on_both_drivers! {
         assert_eq!((&problem["status"], &problem["reason"]), (&400.into(), &"malformed_request".into()));
     }
 }
+
+#[test]
+fn rules_know_how_long_a_request_takes() {
+    let origin = Origin::echo();
+    let rules = "SecRule DURATION \"@gt 1\" \"id:100,phase:3,deny,status:418\"\n\
+                 SecRule ARGS \"@streq teapot\" \"id:101,phase:1,deny\"\n";
+    let bascule = Setup::new()
+        .with("app", origin.address())
+        .file("own.conf", rules)
+        .start(
+            "
+        waf: { own: { rules: own.conf } }
+        routes: [{ path: /, waf: own, upstream: app }]
+        upstreams: { app: { endpoints: [$app] } }
+        ",
+        );
+    assert_eq!(bascule.client().get("/").status, 418);
+}

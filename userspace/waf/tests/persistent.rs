@@ -248,3 +248,18 @@ fn many_addresses_stay_within_the_limits() {
     }
     assert!(collections.stats().bytes < 320 * 1024);
 }
+
+#[test]
+fn rules_are_tried_out_without_a_trace() {
+    let site = Site::new(COUNT);
+    let exchange = from([192, 0, 2, 1]);
+    let apart = Arc::new(Collections::default());
+    for _ in 0..5 {
+        let connection = exchange.connection();
+        let mut transaction = Transaction::new(Arc::clone(&site.rules), &connection, Mode::Block);
+        transaction.keep_apart(Arc::clone(&apart));
+        exchange.run(&mut transaction, &mut Scratch::new());
+    }
+    let kept = site.rules.collections().stats().records;
+    assert_eq!((kept, apart.stats().records), (0, 1));
+}

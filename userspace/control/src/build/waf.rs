@@ -8,7 +8,7 @@ use proxy::{AuditTarget, Compressed, LiveRules, ShadowPlan};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
-use waf::{Collections, Scrub};
+use waf::{CollectionLimits, Collections, Scrub};
 
 /// The id of the action that carries a policy's own settings; of the range that is ours, and of no shipped rule.
 const SETTINGS_RULE: u32 = 9_599_999;
@@ -100,10 +100,21 @@ fn shadow(
     })
 }
 
+/// Records and bytes that all policies together keep beyond a transaction; each has an equal share, up to the limits of one. Over it the
+/// least recently used ones are forgotten.
+const COLLECTION_RECORDS: usize = 800_000;
+const COLLECTION_BYTES: usize = 256 << 20;
+
 /// What the rules of a policy keep beyond a transaction: the same from one generation to the next.
 fn collections(site: &mut Site<'_>, name: &str) -> Arc<Collections> {
     let known = site.before.collections.get(name).map(Arc::clone);
     let collections = known.unwrap_or_default();
+    let policies = site.config.waf.len().max(1);
+    let one = CollectionLimits::default();
+    collections.bound(
+        one.records.min(COLLECTION_RECORDS / policies),
+        one.bytes.min(COLLECTION_BYTES / policies),
+    );
     site.after
         .collections
         .insert(name.to_owned(), Arc::clone(&collections));

@@ -107,6 +107,7 @@ impl<D: Driver> Exchange<'_, D> {
             return Ok(());
         };
         let since = Instant::now();
+        transaction.elapsed(since.duration_since(self.record.started()));
         let scratch = &self.worker.scratch;
         let said = transaction.process_request_headers(&mut scratch.borrow_mut());
         if let Some(shadow) = &mut inspection.shadow {
@@ -120,6 +121,7 @@ impl<D: Driver> Exchange<'_, D> {
                 .await?;
         }
         let since = Instant::now();
+        transaction.elapsed(since.duration_since(self.record.started()));
         let gathered = body.gathered();
         let coding = Coding {
             names: self.request.view.header(Known::ContentEncoding),
@@ -156,6 +158,7 @@ impl<D: Driver> Exchange<'_, D> {
             return Ok(());
         };
         let since = Instant::now();
+        transaction.elapsed(since.duration_since(self.record.started()));
         transaction.response_status(answer.head().status(), b"HTTP/1.1");
         for field in answer.fields().iter() {
             transaction.response_header(field.name, field.value);
@@ -184,6 +187,7 @@ impl<D: Driver> Exchange<'_, D> {
             })
             .await?;
         let since = Instant::now();
+        transaction.elapsed(since.duration_since(self.record.started()));
         let said = match transaction.intervention().clone() {
             Intervention::None => transaction.process_response_body(&mut scratch.borrow_mut()),
             refused => refused,
@@ -201,6 +205,7 @@ impl<D: Driver> Exchange<'_, D> {
             return;
         };
         let since = Instant::now();
+        transaction.elapsed(since.duration_since(self.record.started()));
         let counts = self.route_counts();
         conclude(self.worker, (waf, &route.name), counts, &mut transaction);
         if let Some(shadow) = inspection.shadow {

@@ -27,6 +27,7 @@ use seclang::ast::{AuditMode, BodyProcessor, EngineMode, LimitAction, Phase, Rul
 
 use crate::audit::{AuditRecord, RuleMatch};
 use crate::body::{self, CodingError};
+use crate::collections::Collections;
 use crate::plan::{FailureMode, RuleSet};
 use crate::scratch::Scratch;
 pub(crate) use gated::GateWork;
@@ -136,6 +137,8 @@ pub struct Transaction {
     state: State,
     /// Who looks on; nobody does in production.
     observer: Option<Observed>,
+    /// Where what outlives this transaction is kept instead of in the rule set's collections.
+    apart: Option<Arc<Collections>>,
 }
 
 impl Transaction {
@@ -149,6 +152,7 @@ impl Transaction {
             response: Response::default(),
             state: State::default(),
             observer: None,
+            apart: None,
         };
         transaction.begin(connection);
         transaction
@@ -162,6 +166,7 @@ impl Transaction {
         self.response.clear();
         self.state.clear();
         self.observer = None;
+        self.apart = None;
         self.begin(connection);
     }
 
@@ -196,6 +201,11 @@ impl Transaction {
             .unwrap_or(settings.request_body_limit);
         self.response.access = settings.response_body_access;
         self.response.limit = settings.response_body_limit;
+    }
+
+    /// Keeps what rules keep beyond the transaction apart from what the rule set has: for trying rules out while they serve.
+    pub fn keep_apart(&mut self, collections: Arc<Collections>) {
+        self.apart = Some(collections);
     }
 
     /// Says how long the transaction has been under way, for `DURATION`: the engine reads no clock.

@@ -1,11 +1,13 @@
 //! Persistent collections in a transaction: which records are open, and what rules read from them and write to them.
 
+use std::sync::Arc;
+
 use seclang::ast::{Collection, Variable};
 
 use super::Transaction;
 use super::state::{Bytes, Value};
 use crate::bytes::atoi;
-use crate::collections::{Header, Writer};
+use crate::collections::{Collections, Header, Writer};
 use crate::plan::{Change, RuleSet, Text};
 use crate::store::Span;
 
@@ -52,6 +54,11 @@ const fn collection_of(variable: Variable) -> Option<Collection> {
         Variable::User => Collection::User,
         _ => return None,
     })
+}
+
+/// Where a transaction keeps what outlives it.
+fn kept<'a>(apart: Option<&'a Arc<Collections>>, plan: &'a RuleSet) -> &'a Collections {
+    apart.map_or(&*plan.collections, |apart| apart)
 }
 
 impl Transaction {
@@ -102,7 +109,7 @@ impl Transaction {
             }
         });
         let now = self.now();
-        let header = plan.collections.header(self.state.store.get(record), now);
+        let header = kept(self.apart.as_ref(), plan).header(self.state.store.get(record), now);
         self.state.open[at] = Some(Open {
             record,
             key,
@@ -157,14 +164,14 @@ impl Transaction {
         match store.get(name) {
             b"timeout" => {
                 let seconds = u64::try_from(atoi(operand)).unwrap_or(0);
-                plan.collections.set_timeout(record, writer, seconds);
+                kept(self.apart.as_ref(), plan).set_timeout(record, writer, seconds);
             }
             // What the engine itself keeps.
             b"create_time" | b"is_new" | b"key" | b"last_update_time" | b"update_counter"
             | b"update_rate" => {}
-            name => plan
-                .collections
-                .update(record, name, writer, |current| match change {
+            name => {
+                kept(self.apart.as_ref(), plan).update(record, name, writer, |current| match change
+                {
                     Change::Unset => None,
                     Change::Set(_) => Some(operand.to_vec()),
                     Change::Add(_) | Change::Subtract(_) => {
@@ -175,7 +182,8 @@ impl Transaction {
                         };
                         Some(sum.to_string().into_bytes())
                     }
-                }),
+                })
+            }
         }
     }
 
@@ -195,8 +203,7 @@ impl Transaction {
         };
         let store = &self.state.store;
         let at = writer.now.saturating_add(seconds);
-        plan.collections
-            .expire(store.get(open.record), store.get(name), writer, at);
+        kept(self.apart.as_ref(), plan).expire(store.get(open.record), store.get(name), writer, at);
     }
 
     /// `deprecatevar`: takes `amount` off for each `period` that has passed since the collection was last changed, down to 0.
@@ -226,7 +233,7 @@ impl Transaction {
         let loss = amount.saturating_mul(i64::try_from(periods).unwrap_or(i64::MAX));
         let store = &self.state.store;
         let (record, name) = (store.get(open.record), store.get(name));
-        plan.collections.update(record, name, writer, |current| {
+        kept(self.apart.as_ref(), plan).update(record, name, writer, |current| {
             let rest = atoi(current?).saturating_sub(loss).max(0);
             Some(rest.to_string().into_bytes())
         });
@@ -258,7 +265,7 @@ impl Transaction {
                 });
             }
         };
-        let header = plan.collections.visit(&record, now, &mut show);
+        let header = kept(self.apart.as_ref(), plan).visit(&record, now, &mut show);
         let header = header.unwrap_or(Header {
             created: now,
             updated: now,
