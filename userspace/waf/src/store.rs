@@ -87,6 +87,17 @@ impl Store {
         span
     }
 
+    /// Appends two parts with a byte between them.
+    pub(crate) fn joined(&mut self, first: Span, between: u8, second: Span) -> Span {
+        let range = |part: Span| part.start as usize..part.end as usize;
+        self.write(|out| {
+            // Spans are of this store, which only grows.
+            out.extend_from_within(range(first));
+            out.push(between);
+            out.extend_from_within(range(second));
+        })
+    }
+
     pub(crate) fn number(&mut self, number: i64) -> Span {
         self.write(|out| {
             // Writing to a Vec cannot fail.

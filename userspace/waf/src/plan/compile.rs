@@ -240,6 +240,7 @@ impl<'a> Compiler<'a> {
             selector,
             count: target.usage == Use::Count,
             slot,
+            slots: None,
         })
     }
 

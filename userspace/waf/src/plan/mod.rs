@@ -165,6 +165,12 @@ impl RuleSet {
         if !errors.is_empty() {
             return Err(errors);
         }
+        for link in rules.iter_mut().flat_map(|rule| &mut rule.links) {
+            let targets = link.condition.iter_mut();
+            for target in targets.flat_map(|condition| &mut condition.targets) {
+                target.find_slots(&names);
+            }
+        }
         let settled = if options.gates {
             Settled::find(&rules, &phases, &names, &target_removals)
         } else {

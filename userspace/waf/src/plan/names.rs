@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 
+use foldhash::quality::RandomState;
+
 /// Names in lower case by slot. Slots 0 to 9 are the captures `TX:0` to `TX:9`.
 #[derive(Debug)]
 pub(crate) struct TxNames {
-    by_name: HashMap<Box<[u8]>, u32>,
+    by_name: HashMap<Box<[u8]>, u32, RandomState>,
     names: Vec<Box<[u8]>>,
 }
 
 impl TxNames {
     pub(crate) fn new() -> TxNames {
         let mut names = TxNames {
-            by_name: HashMap::new(),
+            by_name: HashMap::default(),
             names: Vec::new(),
         };
         for digit in b'0'..=b'9' {

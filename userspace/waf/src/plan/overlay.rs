@@ -176,6 +176,7 @@ impl Overlay {
                         selector: selector(&target.selector, rules.settings.match_limit)?,
                         count: false,
                         slot,
+                        slots: None,
                     };
                     self.target_removals.push(TargetRemoval {
                         rules: found.clone(),

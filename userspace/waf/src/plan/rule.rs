@@ -145,9 +145,23 @@ pub(crate) struct Target {
     pub(crate) count: bool,
     /// Where `TX:key` lies.
     pub(crate) slot: Option<u32>,
+    /// For `TX:/regex/`: the slots whose names are selected. Names that rules make are asked about when they are there.
+    pub(crate) slots: Option<Box<[u32]>>,
 }
 
 impl Target {
+    /// Asks the selector about every name that rules mention.
+    pub(crate) fn find_slots(&mut self, names: &TxNames) {
+        if self.variable == Variable::Tx && matches!(self.selector, Selector::Regex(_)) {
+            let slots = 0..names.len() as u32;
+            self.slots = Some(
+                slots
+                    .filter(|&slot| self.selector.selects(names.name(slot)))
+                    .collect(),
+            );
+        }
+    }
+
     /// Whether the value of `variable` under `key` is meant.
     pub(crate) fn selects(&self, variable: Variable, key: &[u8]) -> bool {
         self.variable == variable && self.selector.selects(key)

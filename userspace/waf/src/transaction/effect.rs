@@ -114,9 +114,10 @@ impl Transaction {
                 }))
             }
         };
-        let current = match name {
-            Ok(slot) => self.state.tx.slot(slot),
-            Err(name) => {
+        let current = match (change, name) {
+            (Change::Set(_) | Change::Unset, _) => None,
+            (_, Ok(slot)) => self.state.tx.slot(slot),
+            (_, Err(name)) => {
                 self.state
                     .tx
                     .find(self.state.store.get(name), &plan.names, &self.state.store)
@@ -153,10 +154,13 @@ impl Transaction {
         if let [Piece::Literal(text)] = text.0.as_slice() {
             return self.state.store.push(text);
         }
-        let mut out = Vec::new();
+        let mut out = std::mem::take(&mut self.state.text);
+        out.clear();
         self.expand(plan, text, &mut out);
         self.state.work += out.len() as u64;
-        self.state.store.push(&out)
+        let stored = self.state.store.push(&out);
+        self.state.text = out;
+        stored
     }
 
     /// Appends a text with its macros expanded. A macro of what is not there is empty.

@@ -403,14 +403,15 @@ impl Transaction {
             AuditMode::Off => false,
             AuditMode::On => true,
             AuditMode::RelevantOnly => {
-                let status = self.final_status().to_string();
                 let own = self.rules.overlay.audit_relevant_status.as_ref();
                 let relevant = own.or(self.rules.settings.audit_relevant_status.as_ref());
                 self.state.matches.iter().any(|matched| matched.audit_log)
                     || !self.state.intervention.is_none()
                     || self.state.error.is_some()
-                    || relevant
-                        .is_some_and(|regex| regex.matches(status.as_bytes(), None).unwrap_or(true))
+                    || relevant.is_some_and(|regex| {
+                        let status = self.final_status().to_string();
+                        regex.matches(status.as_bytes(), None).unwrap_or(true)
+                    })
             }
         };
         (wanted && self.mode != Mode::Off).then(|| self.audit_record())

@@ -62,17 +62,7 @@ impl Transaction {
         };
         request.uri = if escaped || parts.query.is_none() {
             match request.query {
-                Some(query) => {
-                    let (filename, query) = (
-                        store.get(request.filename).to_vec(),
-                        store.get(query).to_vec(),
-                    );
-                    store.write(|out| {
-                        out.extend_from_slice(&filename);
-                        out.push(b'?');
-                        out.extend_from_slice(&query);
-                    })
-                }
+                Some(query) => store.joined(request.filename, b'?', query),
                 None => request.filename,
             }
         } else {
@@ -177,7 +167,9 @@ impl Transaction {
     fn parse_query(&mut self, query: Span) {
         let separator = self.rules.settings.argument_separator;
         let limit = self.rules.settings.arguments_limit;
-        let text = self.state.store.get(query).to_vec();
+        let mut text = std::mem::take(&mut self.state.text);
+        text.clear();
+        text.extend_from_slice(self.state.store.get(query));
         let parsed = &mut self.request.parsed;
         body::urlencoded(
             &text,
@@ -187,6 +179,7 @@ impl Transaction {
             &mut self.state.store,
             Source::Query,
         );
+        self.state.text = text;
     }
 
     /// Hands the body to its processor. What was parsed before an error stays.

@@ -202,6 +202,12 @@ impl TxVariables {
         }
     }
 
+    /// The variables whose names no rule mentions as such, and that are set.
+    pub(crate) fn dynamic(&self) -> impl Iterator<Item = (Span, Span)> + '_ {
+        let dynamic = self.dynamic.iter();
+        dynamic.filter_map(|(name, value)| Some((*name, (*value)?)))
+    }
+
     /// Every variable that is set: the slot or the name, and the value.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Result<u32, Span>, Span)> + '_ {
         let slots = self
@@ -258,6 +264,9 @@ pub(crate) struct State {
     pub(crate) highest_severity: Option<Severity>,
     pub(crate) limits_exceeded: bool,
     pub(crate) matches: Vec<RuleMatch>,
+    /// A text that is put together, and values that are looked for: memory that is used again.
+    pub(crate) text: Vec<u8>,
+    pub(crate) values: Vec<Value>,
     /// What would have been decided in detection.
     pub(crate) would_be: Intervention,
     pub(crate) intervention: Intervention,
@@ -298,6 +307,8 @@ impl Default for State {
             highest_severity: None,
             limits_exceeded: false,
             matches: Vec::new(),
+            text: Vec::new(),
+            values: Vec::new(),
             would_be: Intervention::None,
             intervention: Intervention::None,
             error: None,
@@ -365,6 +376,8 @@ impl State {
         self.tx = kept.tx;
         self.env = kept.env;
         self.matched = kept.matched;
+        self.text = kept.text;
+        self.values = kept.values;
         self.decided = kept.decided;
         self.removed_rules = kept.removed_rules;
         self.removed_targets = kept.removed_targets;

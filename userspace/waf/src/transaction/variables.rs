@@ -18,13 +18,17 @@ impl Transaction {
     ) {
         for target in &condition.targets {
             let start = out.len();
-            self.values(
-                plan,
-                target.variable,
-                target.slot,
-                |key| target.selector.selects(key),
-                out,
-            );
+            if let Some(slots) = &target.slots {
+                self.selected_tx(plan, target, slots, out);
+            } else {
+                self.values(
+                    plan,
+                    target.variable,
+                    target.slot,
+                    |key| target.selector.selects(key),
+                    out,
+                );
+            }
             if !condition.exclusions.is_empty() || !self.state.removed_targets.is_empty() {
                 let mut index = start;
                 while let Some(value) = out.get(index) {
@@ -192,6 +196,34 @@ impl Transaction {
         }
     }
 
+    /// The variables of `TX` that a regular expression selects, found out beforehand for the names that rules mention.
+    fn selected_tx(
+        &mut self,
+        plan: &RuleSet,
+        target: &Target,
+        slots: &[u32],
+        out: &mut Vec<Value>,
+    ) {
+        let store = &mut self.state.store;
+        let mut push = |key: Span, value: Span| {
+            out.push(Value {
+                variable: Variable::Tx,
+                key,
+                bytes: Bytes::Stored(value),
+            });
+        };
+        for &slot in slots {
+            if let Some(value) = self.state.tx.slot(slot) {
+                push(store.push(plan.names.name(slot)), value);
+            }
+        }
+        for (name, value) in self.state.tx.dynamic() {
+            if target.selector.selects(store.get(name)) {
+                push(name, value);
+            }
+        }
+    }
+
     fn tx_values(
         &mut self,
         plan: &RuleSet,
@@ -290,8 +322,11 @@ impl Transaction {
         variable: Variable,
         selects: impl Fn(&[u8]) -> bool,
     ) -> Option<Bytes> {
-        let mut found = Vec::new();
+        let mut found = std::mem::take(&mut self.state.values);
+        found.clear();
         self.values(plan, variable, None, selects, &mut found);
-        found.first().map(|value| value.bytes)
+        let first = found.first().map(|value| value.bytes);
+        self.state.values = found;
+        first
     }
 }
