@@ -32,7 +32,7 @@ pub(super) fn is_wanted(path: &str) -> bool {
 /// A path that stays where it is put: relative, of plain names.
 fn checked(path: &str) -> Result<&str, CrsError> {
     let is_plain = |part: &str| {
-        !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', '\0', ':'])
+        !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', '\0'])
     };
     let trimmed = path
         .strip_prefix("./")

@@ -210,10 +210,6 @@ fn rebuilt(logged: &LoggedRequest, is_ours: bool) -> Option<Request> {
         (None, Json::Number(version)) => format!("HTTP/{version}"),
         (None, _) => third.unwrap_or("HTTP/1.1").to_owned(),
     };
-    // `2` and `2.0` are how versions without a request line are logged.
-    let version = version
-        .replace("HTTP/2.0", "HTTP/1.1")
-        .replace("HTTP/1.1.0", "HTTP/1.1");
     let mut request = Request {
         name: format!("{method} {target}"),
         method: bytes(method),
