@@ -15,7 +15,7 @@ Exit codes:
   0  done
   1  it failed; the message says why
   2  wrong usage
-  3  the configuration is invalid
+  3  the configuration is invalid, or the rules are
   4  no bascule is running where it was looked for
   5  verdicts change (bascule replay)";
 

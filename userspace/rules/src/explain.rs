@@ -1,6 +1,6 @@
 //! `bascule rules explain`: what rules make of a request, and what would have to be excluded to let it pass.
 
-use crate::book::Book;
+use crate::book::{Book, clipped};
 use crate::exclude::{self, Exclusion};
 use crate::finding::Finding;
 use crate::inspect::{Inspected, inspect};
@@ -12,6 +12,9 @@ use serde::Serialize;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use waf::Scratch;
+
+/// Characters of a message that people are shown.
+const MESSAGE_SHOWN: usize = 120;
 
 /// Everything about one request.
 #[derive(Clone, Debug, Serialize)]
@@ -168,7 +171,7 @@ fn tell(out: &mut String, story: &Story) {
     let message = if story.message.is_empty() {
         String::new()
     } else {
-        format!(": {}", story.message)
+        format!(": {}", clipped(&story.message, MESSAGE_SHOWN))
     };
     // Writing to a String cannot fail.
     let _ = writeln!(

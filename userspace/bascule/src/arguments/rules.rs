@@ -32,7 +32,7 @@ const EXPLAIN_HELP: &str = "\
 Examples:
   bascule rules explain \"curl 'https://shop.example.com/search?q=1%27%20or%201=1'\"
   bascule rules explain request.txt --rules /etc/crs
-  pbpaste | bascule rules explain - --config site.yaml --policy own
+  bascule rules explain - --config site.yaml --policy own < request.txt
 
 What has to be excluded to let the request pass is tried out before it is shown.";
 
