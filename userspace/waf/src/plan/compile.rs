@@ -1,5 +1,7 @@
 //! The second pass: one rule of the syntax tree becomes one rule of the plan.
 
+use std::sync::Arc;
+
 use seclang::Spanned;
 use seclang::ast::{self, Action, Macro, Segment, Template, Transformation, Use, Variable};
 
@@ -289,7 +291,7 @@ pub(super) fn selector(written: &ast::Selector, match_limit: u64) -> Result<Sele
         ast::Selector::Key(key) => Selector::Key(key.to_ascii_lowercase().into_bytes().into()),
         ast::Selector::Regex(pattern) => {
             let regex = Regex::caseless(pattern, match_limit).map_err(Kind::Pattern)?;
-            Selector::Regex(Box::new(regex))
+            Selector::Regex(Arc::new(regex))
         }
     })
 }

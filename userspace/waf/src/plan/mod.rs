@@ -239,6 +239,17 @@ impl RuleSet {
         }
     }
 
+    /// The same rules with collections of their own: who tries them out leaves nothing behind.
+    #[must_use]
+    pub fn apart(&self) -> RuleSet {
+        RuleSet {
+            compiled: Arc::clone(&self.compiled),
+            overlay: self.overlay.clone(),
+            collections: Arc::default(),
+            scrub: Arc::clone(&self.scrub),
+        }
+    }
+
     /// The rules that run for this site.
     fn running(&self) -> impl Iterator<Item = (&Rule, u32)> {
         let numbered = self.compiled.rules.iter().zip(0u32..);

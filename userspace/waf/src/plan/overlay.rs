@@ -21,7 +21,7 @@ use super::{Compiled, RuleSet};
 use crate::operator::Regex;
 
 /// What a site changes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Overlay {
     /// Rules that do not run, a bit each; empty where there is none.
     pub(crate) removed_rules: Box<[u64]>,
@@ -32,7 +32,7 @@ pub(crate) struct Overlay {
     pub(crate) request_body_limit_action: Option<LimitAction>,
     pub(crate) audit: Option<AuditMode>,
     pub(crate) audit_parts: Option<AuditLogParts>,
-    pub(crate) audit_relevant_status: Option<Regex>,
+    pub(crate) audit_relevant_status: Option<Arc<Regex>>,
     notices: Vec<Notice>,
     fingerprint: u64,
 }
@@ -203,7 +203,7 @@ impl Overlay {
             }
             Directive::Setting(Setting::AuditLogRelevantStatus(pattern)) => {
                 let regex = Regex::new(pattern, rules.settings.match_limit);
-                self.audit_relevant_status = Some(regex.map_err(Kind::Pattern)?);
+                self.audit_relevant_status = Some(Arc::new(regex.map_err(Kind::Pattern)?));
                 Ok(true)
             }
             _ => Err(Kind::Unsupported(

@@ -137,7 +137,7 @@ pub(crate) struct Condition {
     pub(crate) written: Box<str>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) variable: Variable,
     pub(crate) selector: Selector,
@@ -169,12 +169,12 @@ impl Target {
 }
 
 /// Which values of a collection. Keys are compared without case.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Selector {
     All,
     /// In lower case.
     Key(Box<[u8]>),
-    Regex(Box<Regex>),
+    Regex(Arc<Regex>),
 }
 
 impl Selector {
@@ -298,7 +298,7 @@ pub(crate) enum Effect {
 }
 
 /// A target that `ctl:ruleRemoveTarget...` takes away from some rules.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TargetRemoval {
     /// Indexes of the rules, ascending.
     pub(crate) rules: Vec<u32>,

@@ -403,7 +403,7 @@ impl Transaction {
             AuditMode::Off => false,
             AuditMode::On => true,
             AuditMode::RelevantOnly => {
-                let own = self.rules.overlay.audit_relevant_status.as_ref();
+                let own = self.rules.overlay.audit_relevant_status.as_deref();
                 let relevant = own.or(self.rules.settings.audit_relevant_status.as_ref());
                 self.state.matches.iter().any(|matched| matched.audit_log)
                     || !self.state.intervention.is_none()
