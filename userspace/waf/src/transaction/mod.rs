@@ -21,7 +21,7 @@ mod variables;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use seclang::ast::{AuditMode, BodyProcessor, EngineMode, LimitAction, Phase, RuleId};
 
@@ -201,16 +201,6 @@ impl Transaction {
             .unwrap_or(settings.request_body_limit);
         self.response.access = settings.response_body_access;
         self.response.limit = settings.response_body_limit;
-    }
-
-    /// Keeps what rules keep beyond the transaction apart from what the rule set has: for trying rules out while they serve.
-    pub fn keep_apart(&mut self, collections: Arc<Collections>) {
-        self.apart = Some(collections);
-    }
-
-    /// Says how long the transaction has been under way, for `DURATION`: the engine reads no clock.
-    pub fn elapsed(&mut self, elapsed: Duration) {
-        self.state.elapsed = elapsed;
     }
 
     /// Lets go of the rules: a transaction that is kept for its memory does not keep rules that went by. [`Transaction::reset`] gives

@@ -62,6 +62,11 @@ fn kept<'a>(apart: Option<&'a Arc<Collections>>, plan: &'a RuleSet) -> &'a Colle
 }
 
 impl Transaction {
+    /// Keeps what rules keep beyond the transaction apart from what the rule set has: for trying rules out while they serve.
+    pub fn keep_apart(&mut self, collections: Arc<Collections>) {
+        self.apart = Some(collections);
+    }
+
     /// Seconds since 1970 at which the transaction began.
     fn now(&self) -> u64 {
         self.state.since_epoch().as_secs()

@@ -1,5 +1,7 @@
 //! Variables that have one value.
 
+use std::time::Duration;
+
 use seclang::ast::{Collection, Severity, Variable};
 
 use super::Transaction;
@@ -12,6 +14,11 @@ use crate::transform;
 const MODSEC_BUILD: &str = "030014100";
 
 impl Transaction {
+    /// Says how long the transaction has been under way, for `DURATION`: the engine reads no clock.
+    pub fn elapsed(&mut self, elapsed: Duration) {
+        self.state.elapsed = elapsed;
+    }
+
     /// The value of a variable without keys; `None` where it does not exist now.
     pub(super) fn scalar(&mut self, variable: Variable) -> Option<Bytes> {
         use Variable as V;
