@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use regex_syntax::ParserBuilder;
+use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind, Look, Repetition};
 
 use crate::bytes::ByteSet;
@@ -23,6 +24,8 @@ pub(crate) const PLAIN: ByteSet = ByteSet::range(b'a', b'z')
 pub(super) enum Plain {
     /// It is this there, as Hyperscan reads it; `caseless` stands for its flag of that name.
     Pattern { text: String, caseless: bool },
+    /// Every value that it matches holds one of these; they say it more cheaply than the pattern would.
+    Literals { texts: Vec<Vec<u8>>, caseless: bool },
     /// It matches none of them.
     Never,
     /// Its syntax is not understood.
@@ -52,9 +55,79 @@ pub(super) fn plain(source: &str) -> Plain {
     // Both cases of every letter are twice as long, and the library has a limit for that.
     let caseless = is_caseless(&left);
     let mut text = String::new();
-    match print(&left, caseless, &mut text) {
-        Some(()) => Plain::Pattern { text, caseless },
-        None => Plain::Unknown,
+    if print(&left, caseless, &mut text).is_none() {
+        return Plain::Unknown;
+    }
+    if text.len() > LONG_PATTERN {
+        let lower = if caseless { lower(&left) } else { left };
+        if let Some(texts) = literals(&lower) {
+            return Plain::Literals { texts, caseless };
+        }
+    }
+    Plain::Pattern { text, caseless }
+}
+
+/// From this length on a pattern is looked for by its literals, where it has some: lists of words become large automata.
+const LONG_PATTERN: usize = 500;
+
+/// How long these literals must be, and how many there may be.
+const LITERAL_BYTES: usize = 3;
+const LITERALS_LIMIT: usize = 2000;
+
+/// The expression with every letter in lower case alone.
+fn lower(hir: &Hir) -> Hir {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) => hir.clone(),
+        HirKind::Class(class) => {
+            let Some(set) = super::pattern::class_bytes(class) else {
+                return hir.clone();
+            };
+            let ranges = set
+                .iter()
+                .map(|byte| byte.to_ascii_lowercase())
+                .map(|byte| ClassBytesRange::new(byte, byte));
+            Hir::class(Class::Bytes(ClassBytes::new(ranges)))
+        }
+        HirKind::Repetition(repetition) => Hir::repetition(Repetition {
+            sub: Box::new(lower(&repetition.sub)),
+            ..repetition.clone()
+        }),
+        HirKind::Capture(capture) => lower(&capture.sub),
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(lower).collect()),
+        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(lower).collect()),
+    }
+}
+
+/// Texts of which every match holds one.
+fn literals(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+    let mut extractor = Extractor::new();
+    extractor
+        .limit_class(16)
+        .limit_repeat(4)
+        .limit_literal_len(24)
+        .limit_total(LITERALS_LIMIT);
+    let found = extractor.extract(hir);
+    if let Some(texts) = found.literals()
+        && texts.iter().all(|text| text.len() >= LITERAL_BYTES)
+        && !texts.is_empty()
+    {
+        let texts = texts.iter().map(|text| text.as_bytes().to_vec());
+        return Some(texts.collect());
+    }
+    match hir.kind() {
+        HirKind::Capture(capture) => literals(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => literals(&repetition.sub),
+        // Any part will do: the one with the longest texts.
+        HirKind::Concat(parts) => parts
+            .iter()
+            .filter_map(literals)
+            .max_by_key(|texts| texts.iter().map(Vec::len).min()),
+        HirKind::Alternation(branches) => {
+            let branches: Option<Vec<_>> = branches.iter().map(literals).collect();
+            let texts: Vec<_> = branches?.into_iter().flatten().collect();
+            (texts.len() <= LITERALS_LIMIT).then_some(texts)
+        }
+        _ => None,
     }
 }
 
@@ -228,6 +301,35 @@ mod tests {
         assert_eq!(plain("(?i)ab(?:c|de)"), pattern("ab(?:c|de)", true));
         assert_eq!(plain("[0-9.]{2,}a"), pattern("[\\x2e0-9]{2,}a", false));
         assert_eq!(plain("[A-Z]+(?:x;)?y"), pattern("[A-Z]+(?:x;)?y", false));
+    }
+
+    #[test]
+    fn long_lists_are_looked_for_by_their_words() {
+        let words: Vec<String> = (0..100)
+            .map(|number: u8| {
+                let letter = |step: u8| char::from(b'a' + (number.wrapping_mul(step) >> 2) % 26);
+                format!(
+                    "{}{}{}{}{number}",
+                    letter(7),
+                    letter(31),
+                    letter(57),
+                    letter(91)
+                )
+            })
+            .collect();
+        let pattern = format!("(?i)(?:^|[;&])\\s*(?:{})\\b", words.join("|"));
+        let Plain::Literals { texts, caseless } = plain(&pattern) else {
+            panic!("words");
+        };
+        assert!(caseless);
+        assert!(texts.iter().all(|text| text.len() >= LITERAL_BYTES));
+        let holds = |value: &[u8]| {
+            texts
+                .iter()
+                .any(|text| crate::bytes::contains_ignore_case(value, text))
+        };
+        assert!(holds(format!("a;{} b", words[7].to_uppercase()).as_bytes()));
+        assert!(!holds(b"a;other b"));
     }
 
     #[test]

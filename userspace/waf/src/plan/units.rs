@@ -151,6 +151,10 @@ pub(super) fn way(
         Test::Rx(regex) | Test::RxGlobal(regex) if is_plain => match plain(regex.source()) {
             Plain::Never => return (Way::Never, Vec::new()),
             Plain::Unknown => None,
+            Plain::Literals { texts, caseless } => texts
+                .iter()
+                .map(|text| Expression::of_text(text, caseless, unit))
+                .collect(),
             Plain::Pattern { text, caseless } => {
                 Expression::of_written(text, caseless, unit).map(|expression| vec![expression])
             }
