@@ -131,7 +131,6 @@ fn run(rules: &Arc<RuleSet>, attack: &Attack, scratch: &mut Scratch) -> (HashSet
         unique_id: "self-test",
     };
     let mut transaction = Transaction::new(Arc::clone(rules), &connection, Mode::Block);
-    transaction.keep_apart(Arc::default());
     transaction.request_line(b"GET", attack.target.as_bytes(), b"HTTP/1.1");
     let usual = FIELDS
         .iter()

@@ -253,13 +253,12 @@ fn many_addresses_stay_within_the_limits() {
 fn rules_are_tried_out_without_a_trace() {
     let site = Site::new(COUNT);
     let exchange = from([192, 0, 2, 1]);
-    let apart = Arc::new(Collections::default());
+    let apart = Arc::new(site.rules.apart());
     for _ in 0..5 {
         let connection = exchange.connection();
-        let mut transaction = Transaction::new(Arc::clone(&site.rules), &connection, Mode::Block);
-        transaction.keep_apart(Arc::clone(&apart));
+        let mut transaction = Transaction::new(Arc::clone(&apart), &connection, Mode::Block);
         exchange.run(&mut transaction, &mut Scratch::new());
     }
-    let kept = site.rules.collections().stats().records;
-    assert_eq!((kept, apart.stats().records), (0, 1));
+    let records = |rules: &RuleSet| rules.collections().stats().records;
+    assert_eq!((records(&site.rules), records(&apart)), (0, 1));
 }

@@ -27,7 +27,6 @@ use seclang::ast::{AuditMode, BodyProcessor, EngineMode, LimitAction, Phase, Rul
 
 use crate::audit::{AuditRecord, RuleMatch};
 use crate::body::{self, CodingError};
-use crate::collections::Collections;
 use crate::plan::{FailureMode, RuleSet};
 use crate::scratch::Scratch;
 pub(crate) use gated::GateWork;
@@ -137,8 +136,6 @@ pub struct Transaction {
     state: State,
     /// Who looks on; nobody does in production.
     observer: Option<Observed>,
-    /// Where what outlives this transaction is kept instead of in the rule set's collections.
-    apart: Option<Arc<Collections>>,
 }
 
 impl Transaction {
@@ -152,7 +149,6 @@ impl Transaction {
             response: Response::default(),
             state: State::default(),
             observer: None,
-            apart: None,
         };
         transaction.begin(connection);
         transaction
@@ -166,7 +162,6 @@ impl Transaction {
         self.response.clear();
         self.state.clear();
         self.observer = None;
-        self.apart = None;
         self.begin(connection);
     }
 

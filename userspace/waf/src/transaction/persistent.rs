@@ -1,13 +1,11 @@
 //! Persistent collections in a transaction: which records are open, and what rules read from them and write to them.
 
-use std::sync::Arc;
-
 use seclang::ast::{Collection, Variable};
 
 use super::Transaction;
 use super::state::{Bytes, Value};
 use crate::bytes::atoi;
-use crate::collections::{Collections, Header, Writer};
+use crate::collections::{Header, Writer};
 use crate::plan::{Change, RuleSet, Text};
 use crate::store::Span;
 
@@ -56,17 +54,7 @@ const fn collection_of(variable: Variable) -> Option<Collection> {
     })
 }
 
-/// Where a transaction keeps what outlives it.
-fn kept<'a>(apart: Option<&'a Arc<Collections>>, plan: &'a RuleSet) -> &'a Collections {
-    apart.map_or(&*plan.collections, |apart| apart)
-}
-
 impl Transaction {
-    /// Keeps what rules keep beyond the transaction apart from what the rule set has: for trying rules out while they serve.
-    pub fn keep_apart(&mut self, collections: Arc<Collections>) {
-        self.apart = Some(collections);
-    }
-
     /// Seconds since 1970 at which the transaction began.
     fn now(&self) -> u64 {
         self.state.since_epoch().as_secs()
@@ -114,7 +102,7 @@ impl Transaction {
             }
         });
         let now = self.now();
-        let header = kept(self.apart.as_ref(), plan).header(self.state.store.get(record), now);
+        let header = plan.collections.header(self.state.store.get(record), now);
         self.state.open[at] = Some(Open {
             record,
             key,
@@ -169,14 +157,14 @@ impl Transaction {
         match store.get(name) {
             b"timeout" => {
                 let seconds = u64::try_from(atoi(operand)).unwrap_or(0);
-                kept(self.apart.as_ref(), plan).set_timeout(record, writer, seconds);
+                plan.collections.set_timeout(record, writer, seconds);
             }
             // What the engine itself keeps.
             b"create_time" | b"is_new" | b"key" | b"last_update_time" | b"update_counter"
             | b"update_rate" => {}
-            name => {
-                kept(self.apart.as_ref(), plan).update(record, name, writer, |current| match change
-                {
+            name => plan
+                .collections
+                .update(record, name, writer, |current| match change {
                     Change::Unset => None,
                     Change::Set(_) => Some(operand.to_vec()),
                     Change::Add(_) | Change::Subtract(_) => {
@@ -187,8 +175,7 @@ impl Transaction {
                         };
                         Some(sum.to_string().into_bytes())
                     }
-                })
-            }
+                }),
         }
     }
 
@@ -208,7 +195,8 @@ impl Transaction {
         };
         let store = &self.state.store;
         let at = writer.now.saturating_add(seconds);
-        kept(self.apart.as_ref(), plan).expire(store.get(open.record), store.get(name), writer, at);
+        plan.collections
+            .expire(store.get(open.record), store.get(name), writer, at);
     }
 
     /// `deprecatevar`: takes `amount` off for each `period` that has passed since the collection was last changed, down to 0.
@@ -238,7 +226,7 @@ impl Transaction {
         let loss = amount.saturating_mul(i64::try_from(periods).unwrap_or(i64::MAX));
         let store = &self.state.store;
         let (record, name) = (store.get(open.record), store.get(name));
-        kept(self.apart.as_ref(), plan).update(record, name, writer, |current| {
+        plan.collections.update(record, name, writer, |current| {
             let rest = atoi(current?).saturating_sub(loss).max(0);
             Some(rest.to_string().into_bytes())
         });
@@ -270,7 +258,7 @@ impl Transaction {
                 });
             }
         };
-        let header = kept(self.apart.as_ref(), plan).visit(&record, now, &mut show);
+        let header = plan.collections.visit(&record, now, &mut show);
         let header = header.unwrap_or(Header {
             created: now,
             updated: now,
