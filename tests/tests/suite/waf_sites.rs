@@ -2,7 +2,6 @@
 
 use bascule_tests::{Bascule, Origin, Setup, within};
 use std::fmt::Write;
-use std::fs;
 use std::time::Duration;
 
 /// Rules with some weight: each site for itself would be felt.
@@ -78,10 +77,9 @@ fn each_site_has_its_own_exclusions_and_reloads_do_not_grow() {
         .file("own.conf", rules("red"))
         .start(&yaml(SITES, 0));
     check(&bascule, "red");
-    within(Duration::from_secs(60), || {
-        is_complete(&bascule, SITES).then_some(())
-    })
-    .unwrap();
+    // The thread that compiles gives way to everybody else.
+    let done = || is_complete(&bascule, SITES).then_some(());
+    within(Duration::from_secs(300), done).unwrap();
     let mut before = 0;
     for round in 1..=230 {
         bascule.reload(&yaml(SITES, round));
@@ -97,32 +95,4 @@ fn each_site_has_its_own_exclusions_and_reloads_do_not_grow() {
     let after = bascule.memory();
     let grown = after.saturating_sub(before) >> 20;
     assert!(grown < 8, "from {} to {} MiB", before >> 20, after >> 20);
-}
-
-#[test]
-fn rules_that_went_by_are_forgotten() {
-    let origin = Origin::echo();
-    let mut bascule = Setup::new()
-        .with("app", origin.address())
-        .file("own.conf", rules("red"))
-        .start(&yaml(10, 0));
-    let mut before = 0;
-    for round in 1..=40 {
-        let word = if round % 2 == 0 { "red" } else { "blue" };
-        fs::write(bascule.path("own.conf"), rules(&format!("{word}{round}x"))).unwrap();
-        bascule.reload(&yaml(10, round));
-        check(&bascule, &format!("{word}{round}x"));
-        within(Duration::from_secs(60), || {
-            is_complete(&bascule, 10).then_some(())
-        })
-        .unwrap();
-        check(&bascule, &format!("{word}{round}x"));
-        if round == 15 {
-            before = bascule.memory();
-        }
-    }
-    let after = bascule.memory();
-    // Each round has its own rules and databases: were they kept, it would be much more.
-    let grown = after.saturating_sub(before) >> 20;
-    assert!(grown < 30, "from {} to {} MiB", before >> 20, after >> 20);
 }

@@ -3,6 +3,8 @@
 //! The families live in one [`Metrics`] for the process. A worker counts into local cells and adds them to the shared
 //! ones at its tick, so that counting a request costs no shared cache line.
 
+mod waf;
+
 use crate::generation::Generation;
 use prometheus::core::Collector;
 use prometheus::local::{LocalHistogram, LocalIntCounter};
@@ -12,6 +14,7 @@ use prometheus::{
 use std::cell::RefCell;
 use std::time::Duration;
 use types::Reason;
+use waf::WafMetrics;
 
 /// Bounds of the latency histograms in seconds: from what a warm hop costs to what a user gives up at.
 const SECONDS: &[f64] = &[
@@ -30,12 +33,7 @@ pub struct Metrics {
     upstream_failures: IntCounterVec,
     upstream_retries: IntCounterVec,
     upstream_seconds: HistogramVec,
-    waf_verdicts: IntCounterVec,
-    waf_rules: IntCounterVec,
-    waf_errors: IntCounterVec,
-    waf_body_errors: IntCounterVec,
-    waf_shadow: IntCounterVec,
-    waf_shadow_rules: IntCounterVec,
+    pub(crate) waf: WafMetrics,
     auth_outcomes: IntCounterVec,
     bytes: IntCounterVec,
     connections: IntGaugeVec,
@@ -100,36 +98,7 @@ impl Metrics {
                 "From sending a request to the head of the answer.",
                 &["upstream", "endpoint"],
             )?,
-            waf_verdicts: counters(
-                "bascule_waf_verdicts_total",
-                "What the WAF said, by route, policy and verdict.",
-                &["route", "policy", "verdict"],
-            )?,
-            waf_rules: counters(
-                "bascule_waf_rule_matches_total",
-                "Matches of logged rules, by rule id.",
-                &["rule"],
-            )?,
-            waf_body_errors: counters(
-                "bascule_waf_body_errors_total",
-                "Request bodies that the WAF could not read as they should be: their coding, length or form.",
-                &["policy", "error"],
-            )?,
-            waf_errors: counters(
-                "bascule_waf_errors_total",
-                "Requests that the WAF could not inspect to their end, by policy, error and the rule at hand.",
-                &["policy", "error", "rule"],
-            )?,
-            waf_shadow: counters(
-                "bascule_waf_shadow_total",
-                "What shadow rules said beside the rules in force: agrees, would_block, would_pass, failed.",
-                &["policy", "outcome"],
-            )?,
-            waf_shadow_rules: counters(
-                "bascule_waf_shadow_rule_matches_total",
-                "Matches of logged rules where shadow rules and rules in force disagree: of the shadow's where it would block, else of those in force.",
-                &["policy", "rule", "outcome"],
-            )?,
+            waf: WafMetrics::new()?,
             auth_outcomes: counters(
                 "bascule_auth_total",
                 "Outcomes of authentication, by route and outcome.",
@@ -157,7 +126,7 @@ impl Metrics {
     }
 
     fn families(&self) -> Vec<Box<dyn Collector>> {
-        vec![
+        let mut families: Vec<Box<dyn Collector>> = vec![
             Box::new(self.requests.clone()),
             Box::new(self.outcomes.clone()),
             Box::new(self.request_seconds.clone()),
@@ -166,17 +135,13 @@ impl Metrics {
             Box::new(self.upstream_failures.clone()),
             Box::new(self.upstream_retries.clone()),
             Box::new(self.upstream_seconds.clone()),
-            Box::new(self.waf_verdicts.clone()),
-            Box::new(self.waf_rules.clone()),
-            Box::new(self.waf_errors.clone()),
-            Box::new(self.waf_body_errors.clone()),
-            Box::new(self.waf_shadow.clone()),
-            Box::new(self.waf_shadow_rules.clone()),
             Box::new(self.auth_outcomes.clone()),
             Box::new(self.bytes.clone()),
             Box::new(self.connections.clone()),
             Box::new(self.accepted.clone()),
-        ]
+        ];
+        families.extend(self.waf.families());
+        families
     }
 
     /// What is counted of a listener.
@@ -187,39 +152,6 @@ impl Metrics {
             refused: self.refused.clone(),
             name: name.to_owned(),
         }
-    }
-
-    /// Counts a request that was not inspected to its end.
-    pub(crate) fn waf_error(&self, policy: &str, error: &str, rule: u64) {
-        self.waf_errors
-            .with_label_values(&[policy, error, itoa::Buffer::new().format(rule)])
-            .inc();
-    }
-
-    /// Counts a request body that could not be read as it should be.
-    pub(crate) fn body_error(&self, policy: &str, error: &str) {
-        self.waf_body_errors
-            .with_label_values(&[policy, error])
-            .inc();
-    }
-
-    /// Counts what shadow rules said.
-    pub(crate) fn shadow(&self, policy: &str, outcome: &str) {
-        self.waf_shadow.with_label_values(&[policy, outcome]).inc();
-    }
-
-    /// Counts a match on which shadow rules and rules in force disagree.
-    pub(crate) fn shadow_rule(&self, policy: &str, rule: u64, outcome: &str) {
-        self.waf_shadow_rules
-            .with_label_values(&[policy, itoa::Buffer::new().format(rule), outcome])
-            .inc();
-    }
-
-    /// Counts a match of a rule. Matches are rare, so this goes to the shared counter at once.
-    pub(crate) fn rule_matched(&self, rule: u64) {
-        self.waf_rules
-            .with_label_values(&[itoa::Buffer::new().format(rule)])
-            .inc();
     }
 }
 
@@ -381,7 +313,8 @@ impl RouteCounts {
     pub(crate) fn waf(&self, policy: &str, verdict: &'static str) {
         self.waf.inc(verdict, || {
             self.metrics
-                .waf_verdicts
+                .waf
+                .verdicts
                 .with_label_values(&[self.name.as_str(), policy, verdict])
                 .local()
         });

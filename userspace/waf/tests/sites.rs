@@ -123,3 +123,19 @@ fn a_site_has_its_own_limit_on_bodies() {
     };
     assert_eq!((post(&base), post(&limited)), (true, false));
 }
+
+#[test]
+fn a_transaction_that_is_kept_for_its_memory_keeps_no_rules() {
+    let rules = Arc::new(compile(RULES, &CompileOptions::default()).unwrap());
+    let connection = Connection {
+        client: ([192, 0, 2, 1], 40_000).into(),
+        server: ([192, 0, 2, 2], 80).into(),
+        time: std::time::SystemTime::UNIX_EPOCH,
+        unique_id: "1",
+    };
+    let mut transaction = Transaction::new(Arc::clone(&rules), &connection, Mode::Block);
+    transaction.release();
+    let gone = Arc::downgrade(&rules);
+    drop(rules);
+    assert!(gone.upgrade().is_none());
+}

@@ -37,6 +37,33 @@ fn as_text(status: &Status) -> String {
         );
     }
     line("routes", status.routes.to_string());
+    text.push_str(&policies(status));
+    if !status.upstreams.is_empty() {
+        text.push('\n');
+        text.push_str(&endpoints(status));
+    }
+    let seen: Vec<[String; 3]> = status
+        .packets
+        .iter()
+        .filter(|one| one.packets > 0)
+        .map(|one| {
+            [
+                one.reason.clone(),
+                one.packets.to_string(),
+                one.bytes.to_string(),
+            ]
+        })
+        .collect();
+    if !seen.is_empty() {
+        text.push('\n');
+        text.push_str(&table(["XDP", "PACKETS", "BYTES"], &seen));
+    }
+    text
+}
+
+fn policies(status: &Status) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| text.push_str(&format!("{name:12} {value}\n"));
     for policy in &status.waf {
         line(
             "waf",
@@ -73,26 +100,6 @@ fn as_text(status: &Status) -> String {
                 ),
             );
         }
-    }
-    if !status.upstreams.is_empty() {
-        text.push('\n');
-        text.push_str(&endpoints(status));
-    }
-    let seen: Vec<[String; 3]> = status
-        .packets
-        .iter()
-        .filter(|one| one.packets > 0)
-        .map(|one| {
-            [
-                one.reason.clone(),
-                one.packets.to_string(),
-                one.bytes.to_string(),
-            ]
-        })
-        .collect();
-    if !seen.is_empty() {
-        text.push('\n');
-        text.push_str(&table(["XDP", "PACKETS", "BYTES"], &seen));
     }
     text
 }

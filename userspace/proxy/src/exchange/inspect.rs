@@ -278,17 +278,18 @@ pub(super) fn conclude<D: Driver>(
     };
     counts.waf(&waf.policy, verdict);
     for matched in transaction.matches() {
-        worker.shared.metrics.rule_matched(matched.rule);
+        worker.shared.metrics.waf.rule_matched(matched.rule);
     }
     if let Some(error) = transaction.request_body_error() {
-        worker.shared.metrics.body_error(&waf.policy, error);
+        worker.shared.metrics.waf.body_error(&waf.policy, error);
     }
     if let Some(error) = transaction.error() {
         let rule = transaction.error_rule().unwrap_or_default();
         worker
             .shared
             .metrics
-            .waf_error(&waf.policy, error.name(), rule);
+            .waf
+            .engine_error(&waf.policy, error.name(), rule);
     }
     if let (Some(audit), Some(mut record)) = (&waf.audit, record) {
         route.clone_into(&mut record.transaction.outcome.route);

@@ -88,7 +88,7 @@ impl Shadow {
             (true, false) => "would_pass",
             _ => "agrees",
         };
-        let metrics = &worker.shared.metrics;
+        let metrics = &worker.shared.metrics.waf;
         metrics.shadow(&waf.policy, outcome);
         let matches = match outcome {
             "would_block" => transaction.matches(),

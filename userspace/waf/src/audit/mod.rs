@@ -72,6 +72,10 @@ pub(crate) struct Found<'a> {
     pub(crate) captured: &'a [u8],
     pub(crate) operator: &'a str,
     pub(crate) negated: bool,
+    /// What the rule says, macros expanded.
+    pub(crate) message: &'a [u8],
+    pub(crate) data: &'a [u8],
+    pub(crate) tags: &'a [Vec<u8>],
 }
 
 impl RuleMatch {
@@ -79,10 +83,7 @@ impl RuleMatch {
         rule: &Rule,
         phase: u8,
         disruptive: bool,
-        found: Found<'_>,
-        message: &[u8],
-        data: &[u8],
-        tags: &[Vec<u8>],
+        found: &Found<'_>,
         scrub: &Scrub,
     ) -> RuleMatch {
         let secret = found
@@ -102,7 +103,7 @@ impl RuleMatch {
             }
             said
         };
-        let (message, mut data) = (say(message), say(data));
+        let (message, mut data) = (say(found.message), say(found.data));
         let part = printable(found.captured);
         if !found.secrets.is_empty() && !part.is_empty() && data.contains(&part) {
             data = format!("{MASK} in {name}");
@@ -115,7 +116,7 @@ impl RuleMatch {
             message,
             data,
             severity: rule.meta.severity.map(seclang::ast::Severity::number),
-            tags: tags.iter().map(|tag| printable(tag)).collect(),
+            tags: found.tags.iter().map(|tag| printable(tag)).collect(),
             ver: rule.meta.ver.clone(),
             rev: rule.meta.rev.clone(),
             maturity: rule.meta.maturity,

@@ -475,7 +475,7 @@ impl Transaction {
             rule,
             self.state.phase,
             disruptive,
-            crate::audit::Found {
+            &crate::audit::Found {
                 variable: matched.map(|matched| matched.variable),
                 name: name.map_or(&b""[..], |name| store.get(name)),
                 key,
@@ -484,10 +484,10 @@ impl Transaction {
                 captured: captured.unwrap_or_default(),
                 operator: operator.map_or("", |condition| &condition.written),
                 negated: operator.is_some_and(|condition| condition.negated),
+                message: &message,
+                data: &data,
+                tags: &tags,
             },
-            &message,
-            &data,
-            &tags,
             scrub,
         )
     }
