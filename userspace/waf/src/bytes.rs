@@ -130,7 +130,17 @@ impl ByteSet {
 
     /// The members in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
-        (0..=u8::MAX).filter(|&byte| self.contains(byte))
+        self.0
+            .iter()
+            .zip([0, 64, 128, 192])
+            .flat_map(|(&word, base)| {
+                let mut left = word;
+                std::iter::from_fn(move || {
+                    let bit = (left != 0).then(|| left.trailing_zeros() as u8)?;
+                    left &= left - 1;
+                    Some(base + bit)
+                })
+            })
     }
 }
 
@@ -229,5 +239,6 @@ mod tests {
         assert!(!ByteSet::present_in(b"20 24").is_subset_of(&digits));
         assert!(digits.intersects(&ByteSet::of(b"a7")));
         assert!(!digits.intersects(&ByteSet::of(b"ab")));
+        assert!(ByteSet::of(b"\x00a\x7f\xff").iter().eq([0, b'a', 0x7f, 0xff]));
     }
 }
