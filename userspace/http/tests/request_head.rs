@@ -210,15 +210,17 @@ fn white_space_before_the_first_field_is_folding() {
     );
 }
 
+const SMALL: HeadLimits = HeadLimits {
+    head_bytes: 200,
+    header_count: 3,
+    uri_bytes: 20,
+    leading_empty_lines: 1,
+    length_beside_coding: http::h1::LengthBesideCoding::Refuse,
+};
+
 #[test]
 fn limits_hold_for_complete_and_for_partial_heads() {
-    let limits = HeadLimits {
-        head_bytes: 200,
-        header_count: 3,
-        uri_bytes: 20,
-        leading_empty_lines: 1,
-        length_beside_coding: http::h1::LengthBesideCoding::Refuse,
-    };
+    let limits = SMALL;
     let uri = |len: usize| format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(len - 1));
     assert!(parse(uri(20).as_bytes(), &limits, &mut RequestHead::new()).is_ok());
     let long = refused_by(uri(21).as_bytes(), &limits);
