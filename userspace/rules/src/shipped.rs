@@ -17,9 +17,11 @@ const FILES: &[(&str, &str)] = files![
     "bascule-10-setup.conf",
     "bascule-20-protocol.conf",
     "bascule-30-traversal.conf",
+    "bascule-35-address.conf",
     "bascule-40-sqli.conf",
     "bascule-50-xss.conf",
     "bascule-60-command.conf",
+    "bascule-70-strict.conf",
     "bascule-90-verdict.conf",
 ];
 
@@ -27,12 +29,20 @@ const FILES: &[(&str, &str)] = files![
 pub(crate) const TESTS: &[(&str, &str)] = files![
     "tests/bascule-20-protocol.yaml",
     "tests/bascule-30-traversal.yaml",
+    "tests/bascule-35-address.yaml",
     "tests/bascule-40-sqli.yaml",
     "tests/bascule-50-xss.yaml",
     "tests/bascule-60-command.yaml",
     "tests/bascule-90-verdict.yaml",
     "tests/benign.yaml",
 ];
+
+/// Tests of the rules that count from paranoia level 2 on; they run at that level.
+pub(crate) const STRICT_TESTS: &[(&str, &str)] = files!["tests/bascule-70-strict.yaml",];
+
+/// What puts the rules at the level of [`STRICT_TESTS`] when it stands before them.
+pub(crate) const STRICT: &str =
+    "SecAction \"id:9599998,phase:1,pass,nolog,setvar:tx.blocking_paranoia_level=2\"\n";
 
 /// Parses them.
 ///
@@ -56,5 +66,30 @@ impl Loader for Embedded {
 
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
         Ok(vec![pattern.to_owned()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::check;
+    use crate::ftw::test;
+    use crate::source::Rules;
+
+    #[test]
+    fn they_have_no_finding() {
+        let report = check(&Rules::Shipped);
+        assert!(report.findings.is_empty(), "{}", report.findings_text());
+    }
+
+    #[test]
+    fn they_pass_their_own_tests() {
+        let report = test(&Rules::Shipped, &[]).expect("they compile");
+        let failed: Vec<String> = report
+            .failures
+            .iter()
+            .map(|failure| format!("{} {}: {:?}", failure.id, failure.request, failure.problems))
+            .collect();
+        assert!(failed.is_empty(), "{}", failed.join("\n"));
+        assert!(report.passed > 0);
     }
 }

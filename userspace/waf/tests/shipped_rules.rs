@@ -20,6 +20,12 @@ use waf::{CompileOptions, Intervention, Mode, RuleSet, Scratch, Transaction};
 /// Requests of each kind that every rule has at least.
 const AT_LEAST: usize = 2;
 
+/// The tests of rules that count from paranoia level 2 on.
+const STRICT_FILE: &str = "bascule-70-strict.yaml";
+
+/// What a corpus calls its requests that are no attack.
+const ORDINARY: &str = "norm";
+
 /// The range of ids that `rules/README.md` promises.
 const IDS: std::ops::RangeInclusive<RuleId> = 9_500_000..=9_599_999;
 
@@ -154,6 +160,10 @@ fn cases() -> Vec<(String, Case)> {
     found
 }
 
+/// What stands before the rules of a policy with `paranoia: 2`.
+const STRICT: &str =
+    "SecAction \"id:9599998,phase:1,pass,nolog,setvar:tx.blocking_paranoia_level=2\"\n";
+
 struct Engine {
     rules: Arc<RuleSet>,
     scratch: Scratch,
@@ -161,7 +171,20 @@ struct Engine {
 
 impl Engine {
     fn new() -> Self {
-        let rules = RuleSet::compile(&[load()], &CompileOptions::default());
+        Self::of(&[load()])
+    }
+
+    /// At paranoia level 2.
+    fn strict() -> Self {
+        let first = seclang::parse_str("paranoia level", STRICT);
+        Self::of(&[
+            first.unwrap_or_else(|errors| panic!("{}", shown(&errors))),
+            load(),
+        ])
+    }
+
+    fn of(documents: &[Document]) -> Self {
+        let rules = RuleSet::compile(documents, &CompileOptions::default());
         let rules = Arc::new(rules.unwrap_or_else(|errors| panic!("{}", shown(&errors))));
         let scratch = Scratch::new();
         Self { rules, scratch }
@@ -184,9 +207,14 @@ impl Engine {
 
 #[test]
 fn each_rule_matches_what_it_must_and_nothing_that_it_must_not() {
-    let mut engine = Engine::new();
+    let (mut ordinary, mut strict) = (Engine::new(), Engine::strict());
     let mut wrong = Vec::new();
     for (file, case) in cases() {
+        let engine = if file == STRICT_FILE {
+            &mut strict
+        } else {
+            &mut ordinary
+        };
         for request in &case.matching {
             let (_, ids) = engine.judge(&request.exchange());
             if !ids.contains(&case.rule) {
@@ -271,8 +299,11 @@ fn ordinary_requests_pass_without_a_match() {
 fn rules_say_who_they_are_and_what_they_cost() {
     for rule in load().rules() {
         let id = rule.id();
-        let actions = &rule.starter.actions;
-        let has = |wanted: fn(&Action) -> bool| actions.iter().any(|action| wanted(&action.value));
+        // A chain scores with its last link, which runs when all others matched.
+        let has = |wanted: fn(&Action) -> bool| {
+            let mut actions = rule.links().flat_map(|link| &link.actions);
+            actions.any(|action| wanted(&action.value))
+        };
         assert!(IDS.contains(&id), "{id} is out of range");
         if !(9_520_000..9_590_000).contains(&id) {
             continue;
@@ -368,18 +399,28 @@ fn run_corpus(file: &Path) -> (BTreeMap<String, (usize, usize)>, Vec<String>) {
 /// The least that is blocked of a corpus: file, kind, percent. It may only grow.
 const FLOORS: &[(&str, &str, usize)] = &[
     ("httpparams-dev.jsonl", "sqli", 99),
-    ("httpparams-dev.jsonl", "xss", 90),
-    ("httpparams-dev.jsonl", "cmdi", 85),
-    ("httpparams-dev.jsonl", "path-traversal", 50),
-    ("wordlists-attack-dev.jsonl", "SQL Injection", 85),
-    ("wordlists-attack-dev.jsonl", "Directory Traversal", 90),
+    ("httpparams-dev.jsonl", "xss", 97),
+    ("httpparams-dev.jsonl", "cmdi", 100),
+    ("httpparams-dev.jsonl", "path-traversal", 96),
+    ("wordlists-attack-dev.jsonl", "Command Injection", 95),
+    ("wordlists-attack-dev.jsonl", "Directory Traversal", 98),
+    ("wordlists-attack-dev.jsonl", "File Inclusion", 90),
+    ("wordlists-attack-dev.jsonl", "NoSQL Injection", 99),
+    ("wordlists-attack-dev.jsonl", "Open Redirect", 85),
+    ("wordlists-attack-dev.jsonl", "SQL Injection", 95),
     (
         "wordlists-attack-dev.jsonl",
         "Server Side Template Injection",
-        90,
+        99,
     ),
     ("wordlists-attack-dev.jsonl", "XXE Injection", 90),
+    ("wordlists-attack-dev.jsonl", "lfi", 99),
+    ("wordlists-attack-dev.jsonl", "path-traversal", 99),
+    ("wordlists-attack-dev.jsonl", "server-side-include", 99),
 ];
+
+/// The least mean, in percent, of attacks blocked and ordinary requests passed where a corpus has both.
+const BALANCED: f64 = 99.5;
 
 #[test]
 fn corpora_are_told_apart() {
@@ -399,9 +440,30 @@ fn corpora_are_told_apart() {
         for (_, kind, percent) in FLOORS.iter().filter(|(of, _, _)| *of == file) {
             let (rows, blocked) = counts.get(*kind).copied().unwrap_or_default();
             assert!(
-                blocked * 100 >= rows * percent,
+                rows > 0 && blocked * 100 >= rows * percent,
                 "{file}: only {blocked} of {rows} {kind} are blocked"
             );
         }
+        if let Some(balanced) = balanced_percent(&counts) {
+            println!("{file}: balanced accuracy {balanced:.2} %");
+            assert!(balanced >= BALANCED, "{file}: {balanced:.2} %");
+        }
     }
+}
+
+/// The mean of attacks that are blocked and ordinary requests that pass; `None` for a corpus of attacks alone.
+fn balanced_percent(counts: &BTreeMap<String, (usize, usize)>) -> Option<f64> {
+    let (ordinary, refused) = counts.get(ORDINARY).copied()?;
+    let attacks = counts.iter().filter(|(kind, _)| *kind != ORDINARY);
+    let (rows, blocked) = attacks.fold((0, 0), |(rows, blocked), (_, count)| {
+        (rows + count.0, blocked + count.1)
+    });
+    let percent = |part: usize, of: usize| {
+        let part = u32::try_from(part).unwrap();
+        100.0 * f64::from(part) / f64::from(u32::try_from(of).unwrap())
+    };
+    Some(f64::midpoint(
+        percent(blocked, rows),
+        percent(ordinary - refused, ordinary),
+    ))
 }

@@ -94,35 +94,51 @@ pub enum TestError {
 /// # Errors
 /// Rules or tests that cannot be used.
 pub fn test(rules: &Rules, tests: &[PathBuf]) -> Result<TestReport, TestError> {
-    let files = if tests.is_empty() {
-        let shipped = shipped::TESTS.iter();
-        shipped
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-            .collect()
-    } else {
-        read_files(tests)?
-    };
-    let documents = rules.read().map_err(TestError::Rules)?;
+    let mut documents = rules.read().map_err(TestError::Rules)?;
+    if !tests.is_empty() {
+        return run(&documents, &read_files(tests)?);
+    }
+    let mut report = run(&documents, &embedded(shipped::TESTS))?;
+    documents.insert(0, strict()?);
+    let strict = run(&documents, &embedded(shipped::STRICT_TESTS))?;
+    report.passed += strict.passed;
+    report.failures.extend(strict.failures);
+    Ok(report)
+}
+
+fn embedded(files: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+    files.iter().map(owned).collect()
+}
+
+fn strict() -> Result<Document, TestError> {
+    seclang::parse_str("paranoia level", shipped::STRICT).map_err(|problems| {
+        let findings = problems.iter().map(Finding::of_diagnostic);
+        TestError::Rules(findings.collect())
+    })
+}
+
+fn run(documents: &[Document], files: &[(String, String)]) -> Result<TestReport, TestError> {
     let compiled =
-        source::compile(&documents, &CompileOptions::default()).map_err(TestError::Rules)?;
+        source::compile(documents, &CompileOptions::default()).map_err(TestError::Rules)?;
     let mut run = Run {
         compiled,
         exact: None,
-        documents: &documents,
+        documents,
         scratch: Scratch::new(),
         report: TestReport::default(),
     };
     for (file, text) in files {
-        let name = Path::new(&file)
+        let name = Path::new(file)
             .file_stem()
             .map(|stem| stem.to_string_lossy().into_owned())
             .unwrap_or_default();
-        let tests = model::read(&name, &text).map_err(|problem| TestError::Form {
+        let tests = model::read(&name, text).map_err(|problem| TestError::Form {
             file: file.clone(),
             problem,
         })?;
         for test in &tests {
-            run.test(&file, test)?;
+            run.test(file, test)?;
         }
     }
     Ok(run.report)
