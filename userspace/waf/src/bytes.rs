@@ -239,6 +239,10 @@ mod tests {
         assert!(!ByteSet::present_in(b"20 24").is_subset_of(&digits));
         assert!(digits.intersects(&ByteSet::of(b"a7")));
         assert!(!digits.intersects(&ByteSet::of(b"ab")));
-        assert!(ByteSet::of(b"\x00a\x7f\xff").iter().eq([0, b'a', 0x7f, 0xff]));
+        assert!(
+            ByteSet::of(b"\x00a\x7f\xff")
+                .iter()
+                .eq([0, b'a', 0x7f, 0xff])
+        );
     }
 }

@@ -69,7 +69,6 @@ impl Simple {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::operator::{Captures, Regex};
 
     #[test]

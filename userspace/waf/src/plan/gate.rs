@@ -341,12 +341,15 @@ impl Gates {
     }
 }
 
+/// Units for each key that some rule names, in lower case.
+type Keyed = Vec<(Box<[u8]>, Bits)>;
+
 /// Who looks at a variable: in which phases, the units for any key, and those for keys that they name.
-fn looked_at(variable: Variable, looks: &[(&Condition, u8)]) -> (u8, Bits, Vec<(Box<[u8]>, Bits)>) {
+fn looked_at(variable: Variable, looks: &[(&Condition, u8)]) -> (u8, Bits, Keyed) {
     let mut phases = 0;
     // A target by regular expression counts for every key here; the exact run looks again.
     let mut other = Bits::default();
-    let mut keyed: Vec<(Box<[u8]>, Bits)> = Vec::new();
+    let mut keyed = Keyed::new();
     for ((condition, phase), unit) in looks.iter().zip(0u32..) {
         let targets = condition.targets.iter();
         for target in targets.filter(|target| target.variable == variable) {

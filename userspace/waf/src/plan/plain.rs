@@ -174,7 +174,7 @@ fn restrict(hir: &Hir) -> Option<Hir> {
                 .filter(|&byte| PLAIN.contains(byte))
                 .map(|byte| ClassBytesRange::new(byte, byte));
             let class = ClassBytes::new(ranges);
-            let some = class.ranges().first().is_some();
+            let some = !class.ranges().is_empty();
             some.then(|| Hir::class(Class::Bytes(class)))
         }
         HirKind::Repetition(repetition) => match restrict(&repetition.sub) {
