@@ -1,4 +1,9 @@
 //! A GET that nothing is found in allocates nothing, once the worker has the memory that it needs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may fail, and says what it skipped"
+)]
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -285,7 +285,7 @@ fn what_can_be_told_of_a_wrong_multipart_body_is_published() {
     let empty = read_multipart(TYPE, "");
     assert_eq!(empty.parsed.error, None);
     let cut = "--XX\r\nContent-Disposition: form-data; name=a\r\n\r\ncut off";
-    let read = read_multipart(TYPE, &cut);
+    let read = read_multipart(TYPE, cut);
     assert_eq!(read.store.get(read.parsed.args[0].value), b"cut off");
 }
 
