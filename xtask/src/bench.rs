@@ -1,4 +1,5 @@
-//! `cargo xtask bench l7`: bascule beside nginx, HAProxy and Envoy, in requests per second of their own CPU time.
+//! `cargo xtask bench l7`: bascule beside nginx, HAProxy and Envoy, in requests per second of their own CPU time. `bench waf` is the
+//! rule engine beside libmodsecurity.
 
 mod case;
 mod check;
@@ -9,6 +10,7 @@ mod measure;
 mod options;
 mod place;
 mod report;
+mod waf;
 mod wrk;
 
 use crate::failure::Outcome;
@@ -23,6 +25,11 @@ use std::fs;
 
 /// Runs the comparison and writes a table to standard output and the figures to `target/bench/l7.json`.
 pub(crate) fn task(arguments: &[String]) -> Outcome {
+    if let Some((name, rest)) = arguments.split_first()
+        && name == "waf"
+    {
+        return waf::task(rest);
+    }
     let options = Options::parse(arguments)?;
     setup::for_bench()?;
     if options.wants("bascule") {

@@ -80,7 +80,9 @@ fn bombs_reach_a_limit_and_are_answered_as_configured() {
     let too_long = format!("{{\"a\":\"{}\"}}", "x".repeat(140_000));
     let strict = start(&origin, STRICT, "");
     let lax = start(&origin, "", "");
-    let cases: [(&str, &[(&str, &str)], &str, u16); 4] = [
+    /// Path, header fields, body, status.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, u16);
+    let cases: [Case<'_>; 4] = [
         ("json", &json, &deep, 400),
         ("xml", &xml, &entities(), 400),
         ("too_long", &json, &too_long, 400),

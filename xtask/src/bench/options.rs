@@ -31,7 +31,7 @@ impl Options {
         };
         let mut arguments = arguments.iter();
         if arguments.next().map(String::as_str) != Some("l7") {
-            return Err(unknown("the bench is called `l7`"));
+            return Err(unknown("the benches are called `l7` and `waf`"));
         }
         while let Some(argument) = arguments.next() {
             match argument.as_str() {

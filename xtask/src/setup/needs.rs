@@ -3,6 +3,7 @@
 use super::Group;
 use crate::ebpf::toolchain;
 use crate::run;
+use std::path::Path;
 use std::process::Command;
 
 /// One thing that the host should have.
@@ -101,6 +102,20 @@ pub(super) const ALL: &[Need] = &[
         "HAProxy in the bench",
         || has("haproxy"),
         &["haproxy"],
+    ),
+    need(
+        "libmodsecurity",
+        Group::Bench,
+        "ModSecurity in the bench",
+        || Path::new("/usr/include/modsecurity/modsecurity.h").exists(),
+        &["libmodsecurity-dev"],
+    ),
+    need(
+        "the Core Rule Set",
+        Group::Bench,
+        "rules in the bench",
+        || Path::new("/usr/share/modsecurity-crs").exists(),
+        &["modsecurity-crs"],
     ),
     need("wrk", Group::Bench, "bench", || has("wrk"), &["wrk"]),
     need(

@@ -21,13 +21,20 @@ SecRule MULTIPART_STRICT_ERROR "!@eq 0" "id:200003,phase:2,t:none,log,deny,statu
 /// Writes the main file for a paranoia level. Data files of `ours` lie beside the rules, so both read the same.
 pub(crate) fn write(options: &Options, level: u8, ours: bool) -> Result<PathBuf, String> {
     let crs = std::path::absolute(&options.crs).map_err(|error| error.to_string())?;
+    // Debian keeps the set-up among the host's own files.
+    let own = crs.join("crs-setup.conf.example");
+    let setup = if own.exists() {
+        own
+    } else {
+        PathBuf::from("/etc/modsecurity/crs/crs-setup.conf")
+    };
     let crs = crs.display();
     let mut text = SETTINGS.to_owned();
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "Include {crs}/crs-setup.conf.example");
+    let _ = writeln!(text, "Include {}", setup.display());
     let _ = writeln!(
         text,
-        "SecAction \"id:900005,phase:1,nolog,pass,setvar:tx.blocking_paranoia_level={level},setvar:tx.detection_paranoia_level={level}\""
+        "SecAction \"id:900005,phase:1,nolog,pass,setvar:tx.blocking_paranoia_level={level},setvar:tx.detection_paranoia_level={level},setvar:tx.paranoia_level={level},setvar:tx.executing_paranoia_level={level}\""
     );
     let _ = writeln!(text, "Include {crs}/rules/*.conf");
     if ours {
