@@ -54,6 +54,8 @@ pub(crate) struct Stop {
     /// The stop before it; `None`: the value as it came.
     pub(crate) parent: Option<u32>,
     pub(crate) step: Transformation,
+    /// Bytes without which the step changes nothing.
+    triggers: ByteSet,
     /// Chains that end here.
     pub(crate) ending: ChainSet,
     /// Chains with `multiMatch` that look at what comes out here if it changed.
@@ -117,6 +119,7 @@ impl Chains {
                     walk.stops.push(Stop {
                         parent,
                         step,
+                        triggers: transform::triggers(step),
                         ending: 0,
                         passing: 0,
                     });
@@ -132,6 +135,17 @@ impl Chains {
             }
         }
         walk
+    }
+}
+
+impl Stop {
+    /// Whether a value with these bytes leaves the step as it came.
+    pub(crate) fn is_idle(&self, presence: &ByteSet) -> bool {
+        if presence.is_empty() {
+            !transform::changes_empty(self.step)
+        } else {
+            !presence.intersects(&self.triggers)
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use super::chains::{ChainSet, Chains, Walk};
 use super::error::CompileOptions;
 use super::hyperscan::Database;
 use super::pattern::Needs;
+use super::plain::PLAIN;
 use super::rule::{Condition, Rule, Selector};
 use super::settle::Settled;
 use super::units::{is_gated, needs, way};
@@ -45,8 +46,8 @@ pub(crate) struct Gates {
 pub(crate) struct Group {
     pub(crate) variables: Vec<VariableGate>,
     pub(crate) units: Vec<Unit>,
-    /// What is scanned for in values of plain bytes, and in others.
-    pub(crate) databases: [Option<Database>; 2],
+    /// What is scanned for, by shelf.
+    pub(crate) databases: [Option<Database>; SHELVES],
     chains: Chains,
 }
 
@@ -105,14 +106,49 @@ pub(super) enum Way {
 pub(crate) const PLAIN_VALUES: usize = 0;
 pub(crate) const OTHER_VALUES: usize = 1;
 
+/// Where units that a scan finds are: a value is scanned for those on each shelf that it could match at all.
+pub(crate) const SHELVES: usize = 4;
+
+/// The shelves of a value with these bytes: plain values have one of their own; others have the common one, and those for quotes and
+/// for marks if they hold any.
+pub(crate) fn shelves(presence: &ByteSet) -> impl Iterator<Item = usize> {
+    let plain = presence.is_subset_of(&PLAIN);
+    let has = [
+        plain,
+        !plain,
+        !plain && presence.intersects(&QUOTES),
+        !plain && presence.intersects(&MARKS),
+    ];
+    (0..SHELVES).filter(move |&shelf| has[shelf])
+}
+
+/// The shelf of a unit for a kind of values, by the bytes that it needs.
+fn shelf(kind: usize, needs: &[ByteSet]) -> usize {
+    let needs = |bytes: &ByteSet| needs.iter().any(|set| set.is_subset_of(bytes));
+    if kind == PLAIN_VALUES {
+        0
+    } else if needs(&QUOTES) {
+        2
+    } else if needs(&MARKS) {
+        3
+    } else {
+        1
+    }
+}
+
+const QUOTES: ByteSet = ByteSet::of(b"'\"`");
+const MARKS: ByteSet = ByteSet::of(b"<>${}[]\\|^~#!")
+    .union(ByteSet::range(0, 31))
+    .union(ByteSet::range(127, 255));
+
 /// Values that the same units look at.
 #[derive(Debug)]
 pub(crate) struct Class {
     /// Which units of the group.
     pub(crate) units: Bits,
     pub(crate) walk: Walk,
-    /// By kind of value: chains with units that a scan finds.
-    pub(crate) scanned: [ChainSet; 2],
+    /// By shelf: chains with units that a scan finds.
+    pub(crate) scanned: [ChainSet; SHELVES],
     /// By kind of value: units that no scan finds, by chain.
     pub(crate) unscanned: [Vec<Unscanned>; 2],
     /// Units that the empty value matches, and their chains.
@@ -209,7 +245,7 @@ impl Gates {
     ) -> Result<(), String> {
         let number = self.groups.len() as u32;
         let mut group = Group::default();
-        let mut expressions = [Vec::new(), Vec::new()];
+        let mut expressions: [Vec<_>; SHELVES] = Default::default();
         for &index in members {
             let link = &rules[index as usize].links[0];
             let (Some(condition), Some(chain)) = (&link.condition, group.chains.add(link)) else {
@@ -231,7 +267,7 @@ impl Gates {
             for kind in [PLAIN_VALUES, OTHER_VALUES] {
                 let (way, found) = way(link, condition, &needs, kind, matches_empty, unit);
                 ways[kind] = way;
-                expressions[kind].extend(found);
+                expressions[shelf(kind, &needs.sets)].extend(found);
             }
             group.units.push(Unit {
                 rule: index,
@@ -242,9 +278,14 @@ impl Gates {
                 matches_empty,
             });
         }
-        for (kind, expressions) in expressions.into_iter().enumerate() {
+        for (shelf, expressions) in expressions.into_iter().enumerate() {
+            let kind = if shelf == 0 {
+                PLAIN_VALUES
+            } else {
+                OTHER_VALUES
+            };
             let made = Database::make(expressions, options).map_err(|error| error.to_string())?;
-            group.databases[kind] = made.database;
+            group.databases[shelf] = made.database;
             self.lacks_databases |= made.is_missing;
             for unit in made.refused {
                 if let Some(unit) = group.units.get_mut(unit as usize) {
@@ -374,7 +415,7 @@ fn class_of(group: &Group, units: &Bits) -> Class {
     let mut class = Class {
         units: units.clone(),
         walk: Walk::default(),
-        scanned: [0; 2],
+        scanned: [0; SHELVES],
         unscanned: [Vec::new(), Vec::new()],
         empty: Vec::new(),
     };
@@ -388,7 +429,7 @@ fn class_of(group: &Group, units: &Bits) -> Class {
         }
         for kind in [PLAIN_VALUES, OTHER_VALUES] {
             match unit.ways[kind] {
-                Way::Scan => class.scanned[kind] |= chain,
+                Way::Scan => class.scanned[shelf(kind, &unit.needs)] |= chain,
                 Way::Test => add_unscanned(&mut class.unscanned[kind], number, unit),
                 Way::Never => {}
             }

@@ -30,8 +30,10 @@ pub use database_cache::{DatabaseCache, DirectoryCache};
 pub use error::{CompileError, CompileErrorKind, CompileOptions, FailureMode, Notice};
 pub use rule::Place;
 
-pub(crate) use chains::ChainSet;
-pub(crate) use gate::{Bits, Class, Gates, Group, OTHER_VALUES, PLAIN_VALUES, Unit};
+pub(crate) use chains::{ChainSet, Stop};
+pub(crate) use gate::{
+    Bits, Class, Gates, Group, OTHER_VALUES, PLAIN_VALUES, SHELVES, Unit, shelves,
+};
 pub(crate) use hyperscan::{SEPARATOR, Scratches};
 pub(crate) use names::TxNames;
 pub(crate) use plain::PLAIN;

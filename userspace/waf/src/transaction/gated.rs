@@ -8,7 +8,7 @@ use super::{EngineError, Transaction};
 use crate::WORK_OF_AN_EXCEEDED_LIMIT;
 use crate::cache::{self, VerdictCache};
 use crate::operator::MatchError;
-use crate::plan::{Bits, Class, Group, OTHER_VALUES, PLAIN_VALUES, RuleSet, Scratches, Unit};
+use crate::plan::{Bits, Class, Group, RuleSet, SHELVES, Scratches, Unit};
 use crate::scratch::Scratch;
 
 /// Work that asking the memory about a value costs.
@@ -184,8 +184,8 @@ impl Transaction {
         if work.pending.is_empty() {
             return Ok(());
         }
-        for kind in [PLAIN_VALUES, OTHER_VALUES] {
-            self.spend(work.stages.joined(kind).len() as u64)?;
+        for shelf in 0..SHELVES {
+            self.spend(work.stages.joined(shelf).len() as u64)?;
         }
         find_candidates(plan, group, work)?;
         let mut candidates = &work.candidates[..];
@@ -250,13 +250,13 @@ fn find_candidates(plan: &RuleSet, group: &Group, work: &mut GateWork) -> Result
     candidates.clear();
     found.clear();
     found.resize(group.units.len(), 0);
-    for (kind, database) in group.databases.iter().enumerate() {
-        let joined = stages.joined(kind);
+    for (shelf, database) in group.databases.iter().enumerate() {
+        let joined = stages.joined(shelf);
         let (Some(database), false) = (database, joined.is_empty()) else {
             continue;
         };
         let scanned = database.scan(joined, scratches, |unit, end| {
-            let Some((index, stage)) = stages.stage_ending_at(kind, end) else {
+            let Some((index, stage)) = stages.stage_ending_at(shelf, end) else {
                 return;
             };
             let (Some(last), Some(meant)) =

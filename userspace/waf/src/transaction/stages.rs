@@ -1,7 +1,9 @@
 //! The texts that chains of transformations make of a value.
 
 use crate::bytes::ByteSet;
-use crate::plan::{ChainSet, Class, OTHER_VALUES, PLAIN, PLAIN_VALUES, SEPARATOR};
+use crate::plan::{
+    ChainSet, Class, OTHER_VALUES, PLAIN, PLAIN_VALUES, SEPARATOR, SHELVES, Stop, shelves,
+};
 use crate::transform::{self, UnicodeMap};
 
 /// One of the different texts that the chains of a class make of a value.
@@ -30,8 +32,8 @@ impl Stage {
 pub(crate) struct Stages {
     stages: Vec<Stage>,
     texts: Vec<u8>,
-    /// By kind of value.
-    joined: [Joined; 2],
+    /// By shelf.
+    joined: [Joined; SHELVES],
     /// By stop of the walk at hand: the stage that comes out there.
     outcomes: Vec<u32>,
     next: Vec<u8>,
@@ -64,9 +66,9 @@ impl Stages {
         self.texts.len()
     }
 
-    /// What one scan looks at: all values of a kind.
-    pub(crate) fn joined(&self, kind: usize) -> &[u8] {
-        &self.joined[kind].text
+    /// What one scan looks at: all values of a shelf.
+    pub(crate) fn joined(&self, shelf: usize) -> &[u8] {
+        self.joined.get(shelf).map_or(&[], |joined| &joined.text)
     }
 
     pub(crate) fn stage(&self, index: u32) -> Option<(&Stage, &[u8])> {
@@ -81,8 +83,8 @@ impl Stages {
     }
 
     /// The stage in which an occurrence that ends at `end` of the joined text lies; none where it ends between two.
-    pub(crate) fn stage_ending_at(&self, kind: usize, end: usize) -> Option<(u32, &Stage)> {
-        let places = &self.joined[kind].places;
+    pub(crate) fn stage_ending_at(&self, shelf: usize, end: usize) -> Option<(u32, &Stage)> {
+        let places = &self.joined.get(shelf)?.places;
         let behind = places.partition_point(|(start, ..)| (*start as usize) < end);
         let (_, last, index) = places.get(behind.checked_sub(1)?)?;
         let stage = self.stages.get(*index as usize)?;
@@ -141,7 +143,7 @@ impl Stages {
                     .get(parent as usize)
                     .map_or(first, |stage| *stage as usize)
             });
-            let after = self.step(stop.step, map, first, before, spent);
+            let after = self.step(stop, map, first, before, spent);
             self.outcomes.push(after as u32);
             self.set(after, stop.ending);
             if after != before {
@@ -152,7 +154,7 @@ impl Stages {
 
     fn step(
         &mut self,
-        step: seclang::ast::Transformation,
+        stop: &Stop,
         map: Option<&UnicodeMap>,
         first: usize,
         before: usize,
@@ -161,12 +163,12 @@ impl Stages {
         let Some(&stage) = self.stages.get(before) else {
             return before;
         };
-        if transform::is_idle(step, &stage.presence) {
+        if stop.is_idle(&stage.presence) {
             return before;
         }
         let mut next = std::mem::take(&mut self.next);
         next.clear();
-        transform::apply_with(map, step, self.text(&stage), &mut next);
+        transform::apply_with(map, stop.step, self.text(&stage), &mut next);
         *spent += u64::from(stage.end - stage.start);
         let known = (first..self.stages.len()).find(|&index| {
             self.stages
@@ -187,16 +189,20 @@ impl Stages {
             return;
         };
         let (start, end) = (stage.start as usize, stage.end as usize);
-        let kind = stage.kind();
-        if stage.chains & class.scanned[kind] == 0 || start == end {
+        if start == end {
             return;
         }
-        let joined = &mut self.joined[kind];
-        let begin = joined.text.len() as u32;
         let text = self.texts.get(start..end).unwrap_or_default();
-        joined.text.extend_from_slice(text);
-        let last = joined.text.len() as u32;
-        joined.places.push((begin, last, index as u32));
-        joined.text.push(SEPARATOR);
+        for shelf in shelves(&stage.presence) {
+            if stage.chains & class.scanned[shelf] == 0 {
+                continue;
+            }
+            let joined = &mut self.joined[shelf];
+            let begin = joined.text.len() as u32;
+            joined.text.extend_from_slice(text);
+            let last = joined.text.len() as u32;
+            joined.places.push((begin, last, index as u32));
+            joined.text.push(SEPARATOR);
+        }
     }
 }
