@@ -4,6 +4,7 @@
 mod case;
 mod check;
 mod contestants;
+mod crs;
 mod host;
 mod json;
 mod measure;
@@ -39,12 +40,11 @@ pub(crate) fn task(arguments: &[String]) -> Outcome {
     run::run(run::cargo().args(["build", "--release", "--package", "bascule-benches"]))?;
 
     let mut undo = Undo::begin()?;
-    let place = Place::prepare(&mut undo)?;
+    let place = Place::prepare(&options, &mut undo)?;
     let mut contestants = contestants::start(&options, &place, &mut undo)?;
-    let cases: Vec<Case> = Case::all()
-        .filter(|case| options.covers(&case.name()))
-        .collect();
+    let cases: Vec<Case> = Case::all().filter(|case| options.covers(*case)).collect();
     for contestant in &contestants {
+        check::refuses_attacks(contestant)?;
         for case in &cases {
             check::answers_right(contestant, case, &place)?;
         }
@@ -90,7 +90,7 @@ fn measure_all(
                 };
                 let sample = measure::run(contestant, case, options.seconds, place)?;
                 println!(
-                    "{case:<12} round {}  {:<16} {:>7.0} req/CPU-s  {:>7.0} req/s",
+                    "{case:<12} round {}  {:<17} {:>7.0} req/CPU-s  {:>7.0} req/s",
                     round + 1,
                     contestant.name,
                     sample.per_cpu_second(),

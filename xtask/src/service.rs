@@ -60,7 +60,12 @@ impl Service {
 
     /// Waits until it is ready, by a test that is tried again and again.
     pub(crate) fn wait_until(&mut self, ready: impl Fn() -> bool) -> Outcome {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_at_most(PATIENCE, ready)
+    }
+
+    /// The same for what takes longer than to start.
+    pub(crate) fn wait_at_most(&mut self, patience: Duration, ready: impl Fn() -> bool) -> Outcome {
+        let deadline = Instant::now() + patience;
         while !ready() {
             if self.has_ended() || Instant::now() > deadline {
                 return Err(Failure::NotReady {

@@ -9,6 +9,11 @@ use crate::failure::{Failure, Outcome};
 use crate::run;
 use needs::Need;
 
+/// Where Debian's package has ModSecurity for nginx.
+pub(crate) const NGINX_MODSECURITY: &str = "/usr/lib/nginx/modules/ngx_http_modsecurity_module.so";
+/// Where Debian's package has the OWASP Core Rule Set.
+pub(crate) const CRS: &str = "/usr/share/modsecurity-crs";
+
 /// What a host may be prepared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Group {

@@ -8,7 +8,7 @@ mod haproxy;
 mod nginx;
 
 use super::case::Case;
-use super::options::Options;
+use super::options::{Options, Waf};
 use super::place::{Place, pinned};
 use crate::failure::Outcome;
 use crate::service::{Service, free_address};
@@ -16,16 +16,30 @@ use crate::undo::Undo;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// Connections to the backend that a contestant may keep; more than there are clients.
 const POOL: usize = 256;
+/// How long the rules of a WAF may take until they are compiled in full. Seconds on a machine that does nothing else.
+const COMPILING: Duration = Duration::from_secs(300);
 
 /// A contestant that runs.
 pub(super) struct Contestant {
     pub(super) name: &'static str,
     pub(super) version: String,
+    pub(super) rules: Rules,
     listens: Listens,
     service: Service,
+}
+
+/// What a contestant inspects requests with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rules {
+    None,
+    /// The rules that ship with bascule.
+    Shipped,
+    /// The OWASP Core Rule Set.
+    Crs,
 }
 
 /// Where a contestant listens.
@@ -46,13 +60,20 @@ impl Listens {
 
 /// How a contestant is started.
 struct Recipe {
-    name: &'static str,
     version: String,
     listens: Listens,
     command: Command,
+    /// Whether it works as fast as it will, once it serves.
+    is_ready: fn(&Place, &str) -> bool,
 }
 
 impl Contestant {
+    /// The name of the same program without a WAF; none for one that has no WAF itself.
+    pub(super) fn without_waf(&self) -> Option<&'static str> {
+        let (name, _) = self.name.rsplit_once('-')?;
+        (self.rules != Rules::None).then_some(name)
+    }
+
     pub(super) fn pid(&self) -> u32 {
         self.service.pid
     }
@@ -70,25 +91,27 @@ impl Contestant {
 /// Starts all that were asked for and are installed.
 pub(super) fn start(options: &Options, place: &Place, undo: &mut Undo) -> Outcome<Vec<Contestant>> {
     let mut contestants = Vec::new();
-    for (name, recipe) in recipes(options) {
-        let Some(Recipe {
-            name,
-            version,
-            listens,
-            mut command,
-        }) = recipe(place, name)?
-        else {
+    for (name, rules, recipe) in entrants(options) {
+        let Some(recipe) = recipe(place, name, rules)? else {
             println!("{name} is not installed and takes no part");
             continue;
         };
+        let Recipe {
+            version,
+            listens,
+            mut command,
+            is_ready,
+        } = recipe;
         let log = place.folder.join(format!("{name}.log"));
         let mut service = Service::start(name, &mut command, &log, undo)?;
         service.wait_for(listens.plain)?;
         service.wait_for(listens.tls)?;
+        service.wait_at_most(COMPILING, || is_ready(place, name))?;
         println!("{name:<18} {version}");
         contestants.push(Contestant {
             name,
             version,
+            rules,
             listens,
             service,
         });
@@ -96,19 +119,28 @@ pub(super) fn start(options: &Options, place: &Place, undo: &mut Undo) -> Outcom
     Ok(contestants)
 }
 
-type MakeRecipe = fn(&Place, &'static str) -> Outcome<Option<Recipe>>;
+type MakeRecipe = fn(&Place, &'static str, Rules) -> Outcome<Option<Recipe>>;
+type Entrant = (&'static str, Rules, MakeRecipe);
 
-fn recipes(options: &Options) -> impl Iterator<Item = (&'static str, MakeRecipe)> {
-    let all: [(&'static str, MakeRecipe); 6] = [
-        ("nginx", nginx::recipe),
-        ("haproxy", haproxy::recipe),
-        ("envoy", envoy::recipe),
-        ("bascule-uring", bascule::recipe),
-        ("bascule-epoll", bascule::recipe),
-        ("bascule-uring-waf", bascule::recipe),
+fn entrants(options: &Options) -> impl Iterator<Item = Entrant> {
+    let all: [Entrant; 8] = [
+        ("nginx", Rules::None, nginx::recipe),
+        ("nginx-crs", Rules::Crs, nginx::recipe),
+        ("haproxy", Rules::None, haproxy::recipe),
+        ("envoy", Rules::None, envoy::recipe),
+        ("bascule-uring", Rules::None, bascule::recipe),
+        ("bascule-epoll", Rules::None, bascule::recipe),
+        ("bascule-uring-waf", Rules::Shipped, bascule::recipe),
+        ("bascule-uring-crs", Rules::Crs, bascule::recipe),
     ];
-    all.into_iter()
-        .filter(|(name, _)| options.wants(name) && (options.waf || !name.ends_with("-waf")))
+    all.into_iter().filter(|(name, rules, _)| {
+        let takes_part = match rules {
+            Rules::None => true,
+            Rules::Shipped => options.waf == Waf::Shipped,
+            Rules::Crs => options.waf == Waf::Crs,
+        };
+        takes_part && options.wants(name)
+    })
 }
 
 /// A program on the contestants' core.

@@ -103,7 +103,7 @@ impl Results {
 
 /// Fills pools and caches.
 pub(super) fn warm_up(contestant: &Contestant, case: &Case, place: &Place) -> Outcome {
-    wrk::run(&contestant.url(*case), 1, place).map(drop)
+    wrk::run(contestant, *case, 1, place).map(drop)
 }
 
 /// Loads a contestant and looks at what it used meanwhile.
@@ -115,7 +115,7 @@ pub(super) fn run(
 ) -> Outcome<Sample> {
     let connections_before = check::backend_counts(place.backend);
     let (user_before, system_before, _) = usage(contestant);
-    let load = wrk::run(&contestant.url(*case), seconds, place)?;
+    let load = wrk::run(contestant, *case, seconds, place)?;
     let (user, system, resident_bytes) = usage(contestant);
     let reconnects = match (connections_before, check::backend_counts(place.backend)) {
         (Some((before, _)), Some((after, _))) => {

@@ -1,6 +1,7 @@
 //! Where the bench takes place: a folder, a certificate, cores, the backend and the kernel's settings.
 
-use super::host;
+use super::options::{Options, Waf};
+use super::{crs, host};
 use crate::failure::{Failure, Outcome, at};
 use crate::service::{Service, free_address};
 use crate::undo::{self, Undo};
@@ -21,6 +22,8 @@ pub(super) struct Place {
     pub(super) key: PathBuf,
     pub(super) cores: Cores,
     pub(super) backend: SocketAddr,
+    /// The file that leads to the CRS, where it takes part.
+    pub(super) crs: Option<PathBuf>,
 }
 
 /// Who runs where. With two cores the backend and the load share the second one.
@@ -32,9 +35,13 @@ pub(super) struct Cores {
 
 impl Place {
     /// Prepares everything that all contestants share.
-    pub(super) fn prepare(undo: &mut Undo) -> Outcome<Self> {
+    pub(super) fn prepare(options: &Options, undo: &mut Undo) -> Outcome<Self> {
         let folder = tree::profile("bench");
         fs::create_dir_all(&folder).map_err(at(&folder))?;
+        let crs = match options.waf {
+            Waf::Crs => Some(crs::write(&options.crs, &folder)?),
+            Waf::None | Waf::Shipped => None,
+        };
         let cores = Cores::choose(&host::cores());
         fix_congestion_control(undo)?;
         let (certificate, key) = certificate(&folder)?;
@@ -50,6 +57,7 @@ impl Place {
             key,
             cores,
             backend,
+            crs,
         })
     }
 

@@ -47,7 +47,23 @@ pub(super) fn print(cases: &[Case], contestants: &[Contestant], results: &Result
                 medians.errors,
             );
         }
+        for contestant in contestants {
+            if let Some(share) = waf_share(*case, contestant, results) {
+                println!(
+                    "{:<18} the WAF costs {:.1} % of the requests per CPU second",
+                    contestant.name,
+                    share * 100.0
+                );
+            }
+        }
     }
+}
+
+/// The share of requests per CPU second that a program loses to its WAF; none where it has none, or does not run without.
+fn waf_share(case: Case, contestant: &Contestant, results: &Results) -> Option<f64> {
+    let with = results.medians(case, contestant.name);
+    let share = 1.0 - ratio(case, &with, contestant.without_waf()?, results);
+    share.is_finite().then_some(share)
 }
 
 /// Fails when a run had errors: its figures say nothing then.
@@ -79,7 +95,7 @@ pub(super) fn json(
     let measured = cases.iter().map(|case| {
         let of_all = contestants
             .iter()
-            .map(|it| (it.name.to_owned(), figures(*case, it.name, results)));
+            .map(|it| (it.name.to_owned(), figures(*case, it, results)));
         Json::object([
             ("case", Json::text(case.to_string())),
             ("tls", Json::text(if case.tls { "1.3" } else { "none" })),
@@ -118,15 +134,17 @@ fn facts(host: &Facts) -> Json {
     ])
 }
 
-fn figures(case: Case, contestant: &str, results: &Results) -> Json {
-    let medians = results.medians(case, contestant);
+fn figures(case: Case, contestant: &Contestant, results: &Results) -> Json {
+    let medians = results.medians(case, contestant.name);
     let [nginx, haproxy] = PEERS.map(|peer| ratio(case, &medians, peer, results));
-    let samples = results.of(case, contestant);
+    let samples = results.of(case, contestant.name);
+    let waf_share = waf_share(case, contestant, results).unwrap_or(f64::NAN);
     let rounds = samples.iter().map(Sample::per_cpu_second);
     Json::object([
         ("requests_per_cpu_second", medians.per_cpu_second.into()),
         ("ratio_to_nginx", nginx.into()),
         ("ratio_to_haproxy", haproxy.into()),
+        ("share_lost_to_waf", waf_share.into()),
         ("user_us_per_request", medians.user_us.into()),
         ("system_us_per_request", medians.system_us.into()),
         ("requests_per_second", medians.per_second.into()),

@@ -1,13 +1,11 @@
 //! `cargo xtask bench waf`: the rule engine beside libmodsecurity, in CPU time of one thread.
 
 use crate::failure::Outcome;
+use crate::setup::CRS;
 use crate::{run, setup, tree};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// Where Debian puts the CRS.
-const CRS: &str = "/usr/share/modsecurity-crs";
 
 /// What the peer is built from.
 const PEER: &str = "benches/waf/peer.c";

@@ -1,6 +1,7 @@
 //! The load generator.
 
-use super::case::CONNECTIONS;
+use super::case::{CONNECTIONS, Case};
+use super::contestants::Contestant;
 use super::place::{Place, pinned};
 use crate::failure::{Failure, Outcome};
 use crate::{run, tree};
@@ -17,9 +18,14 @@ pub(super) struct Load {
     pub(super) errors: f64,
 }
 
-/// Runs wrk against an address.
-pub(super) fn run(url: &str, seconds: usize, place: &Place) -> Outcome<Load> {
-    let script = tree::root().join("benches/load/report.lua");
+/// Runs wrk against a contestant.
+pub(super) fn run(
+    contestant: &Contestant,
+    case: Case,
+    seconds: usize,
+    place: &Place,
+) -> Outcome<Load> {
+    let script = tree::root().join("benches/load").join(case.script());
     let mut command = pinned(place.cores.load, Path::new("wrk"));
     command
         .args(["--threads", "1", "--latency"])
@@ -27,7 +33,7 @@ pub(super) fn run(url: &str, seconds: usize, place: &Place) -> Outcome<Load> {
         .args(["--duration", &format!("{seconds}s")])
         .arg("--script")
         .arg(script)
-        .arg(url);
+        .arg(contestant.url(case));
     let text = run::output(&mut command).unwrap_or_default();
     parse(&text).ok_or_else(|| Failure::Unexpected {
         program: run::line(&command),

@@ -1,6 +1,6 @@
 //! What the host should have, how to see that it is there and which Debian packages bring it.
 
-use super::Group;
+use super::{CRS, Group, NGINX_MODSECURITY};
 use crate::ebpf::toolchain;
 use crate::run;
 use std::path::Path;
@@ -97,6 +97,13 @@ pub(super) const ALL: &[Need] = &[
         &["nginx-light"],
     ),
     need(
+        "ModSecurity for nginx",
+        Group::Bench,
+        "nginx with a WAF in the bench",
+        || Path::new(NGINX_MODSECURITY).exists(),
+        &["libnginx-mod-http-modsecurity"],
+    ),
+    need(
         "haproxy",
         Group::Bench,
         "HAProxy in the bench",
@@ -114,7 +121,7 @@ pub(super) const ALL: &[Need] = &[
         "the Core Rule Set",
         Group::Bench,
         "rules in the bench",
-        || Path::new("/usr/share/modsecurity-crs").exists(),
+        || Path::new(CRS).exists(),
         &["modsecurity-crs"],
     ),
     need("wrk", Group::Bench, "bench", || has("wrk"), &["wrk"]),

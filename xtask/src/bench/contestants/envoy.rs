@@ -1,13 +1,13 @@
 //! Envoy.
 
-use super::{Listens, Place, Recipe, on_its_core};
+use super::{Listens, Place, Recipe, Rules, on_its_core};
 use crate::bench::host;
 use crate::failure::Outcome;
 use crate::{run, tree};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub(super) fn recipe(place: &Place, name: &'static str) -> Outcome<Option<Recipe>> {
+pub(super) fn recipe(place: &Place, _: &'static str, _: Rules) -> Outcome<Option<Recipe>> {
     let Some(program) = program() else {
         return Ok(None);
     };
@@ -19,10 +19,10 @@ pub(super) fn recipe(place: &Place, name: &'static str) -> Outcome<Option<Recipe
         .args(["--log-level", "error", "--config-path"])
         .arg(file);
     Ok(Some(Recipe {
-        name,
         version: version(&program.to_string_lossy()),
         listens,
         command,
+        is_ready: |_, _| true,
     }))
 }
 

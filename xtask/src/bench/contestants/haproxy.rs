@@ -1,12 +1,12 @@
 //! HAProxy.
 
-use super::{Listens, POOL, Place, Recipe, on_its_core};
+use super::{Listens, POOL, Place, Recipe, Rules, on_its_core};
 use crate::bench::host;
 use crate::failure::{Outcome, at};
 use crate::run;
 use std::fs;
 
-pub(super) fn recipe(place: &Place, name: &'static str) -> Outcome<Option<Recipe>> {
+pub(super) fn recipe(place: &Place, _: &'static str, _: Rules) -> Outcome<Option<Recipe>> {
     let Some(program) = run::find("haproxy") else {
         return Ok(None);
     };
@@ -20,10 +20,10 @@ pub(super) fn recipe(place: &Place, name: &'static str) -> Outcome<Option<Recipe
     let mut command = on_its_core(place, &program);
     command.args(["-db", "-f"]).arg(file);
     Ok(Some(Recipe {
-        name,
         version: host::version("haproxy", "-v"),
         listens,
         command,
+        is_ready: |_, _| true,
     }))
 }
 

@@ -1,16 +1,22 @@
-//! nginx.
+//! nginx, and the same with ModSecurity.
 
-use super::{Listens, POOL, Place, Recipe, on_its_core};
+use super::{Listens, POOL, Place, Recipe, Rules, on_its_core};
 use crate::bench::host;
 use crate::failure::Outcome;
 use crate::run;
+use crate::setup::NGINX_MODSECURITY;
+use std::path::Path;
 
-pub(super) fn recipe(place: &Place, name: &'static str) -> Outcome<Option<Recipe>> {
+pub(super) fn recipe(place: &Place, name: &'static str, rules: Rules) -> Outcome<Option<Recipe>> {
     let Some(program) = run::find("nginx") else {
         return Ok(None);
     };
+    if rules != Rules::None && !Path::new(NGINX_MODSECURITY).exists() {
+        return Ok(None);
+    }
     let listens = Listens::choose()?;
-    let file = place.write("nginx.conf", &configuration(place, listens))?;
+    let text = configuration(place, name, rules, listens);
+    let file = place.write(&format!("{name}.conf"), &text)?;
     let mut command = on_its_core(place, &program);
     command
         .args(["-e", "stderr", "-p"])
@@ -18,38 +24,53 @@ pub(super) fn recipe(place: &Place, name: &'static str) -> Outcome<Option<Recipe
         .arg("-c")
         .arg(file);
     Ok(Some(Recipe {
-        name,
         version: host::version("nginx", "-v").replace("nginx version: ", ""),
         listens,
         command,
+        is_ready: |_, _| true,
     }))
 }
 
-fn configuration(place: &Place, Listens { plain, tls }: Listens) -> String {
+fn configuration(
+    place: &Place,
+    name: &str,
+    rules: Rules,
+    Listens { plain, tls }: Listens,
+) -> String {
     // Only root may choose a user, and a worker of another user could not open files in our folder.
     let user = if run::is_root() { "user root;\n" } else { "" };
     let folder = place.folder.display();
+    let (module, modsecurity) = match (rules, &place.crs) {
+        (Rules::Crs, Some(file)) => (
+            format!("load_module {NGINX_MODSECURITY};\n"),
+            format!(
+                "modsecurity on;\n    modsecurity_rules_file {};\n    ",
+                file.display()
+            ),
+        ),
+        _ => Default::default(),
+    };
     format!(
         "\
-{user}daemon off;
+{module}{user}daemon off;
 worker_processes 1;
-pid {folder}/nginx.pid;
+pid {folder}/{name}.pid;
 error_log stderr crit;
 events {{
     worker_connections 8192;
     use epoll;
 }}
 http {{
-    access_log off;
+    {modsecurity}access_log off;
     server_tokens off;
     tcp_nodelay on;
     keepalive_timeout 75s;
     keepalive_requests 1000000000;
-    client_body_temp_path {folder}/nginx-body;
-    proxy_temp_path {folder}/nginx-proxy;
-    fastcgi_temp_path {folder}/nginx-fastcgi;
-    uwsgi_temp_path {folder}/nginx-uwsgi;
-    scgi_temp_path {folder}/nginx-scgi;
+    client_body_temp_path {folder}/{name}-body;
+    proxy_temp_path {folder}/{name}-proxy;
+    fastcgi_temp_path {folder}/{name}-fastcgi;
+    uwsgi_temp_path {folder}/{name}-uwsgi;
+    scgi_temp_path {folder}/{name}-scgi;
     upstream backend {{
         server {backend};
         keepalive {POOL};
