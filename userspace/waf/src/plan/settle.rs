@@ -153,11 +153,23 @@ fn reads_earlier_match(rule: &Rule) -> bool {
                 || in_text(&condition.argument)
         }
         Some((link, None)) => {
+            // Texts of a rule without a condition are expanded with what an earlier rule left.
             let mut any = false;
             link_texts(link, &mut |text| any |= in_text(text));
+            rule_texts(rule, &mut |text| any |= in_text(text));
             any
         }
         None => false,
+    }
+}
+
+/// Every text that a rule says about itself, and where it redirects to.
+fn rule_texts<'a>(rule: &'a Rule, see: &mut impl FnMut(&'a Text)) {
+    let meta = &rule.meta;
+    let told = meta.msg.iter().chain(&meta.log_data).chain(&meta.tags);
+    told.for_each(&mut *see);
+    if let Decision::Redirect(url) = &rule.decision {
+        see(url);
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use seclang::ast::{Allow, Variable};
 
 use super::known::{Known, Outcome, Variables};
-use super::{Assignment, Settled, Step, is_mute, is_quiet, link_texts};
+use super::{Assignment, Settled, Step, is_mute, is_quiet, link_texts, rule_texts};
 use crate::plan::{Change, Decision, Effect, Link, Piece, Rule, Skip, Text, TxName, TxNames};
 
 /// A run over all phases without a request.
@@ -274,12 +274,7 @@ impl<'a> Run<'a> {
                 }
             }
         };
-        let meta = &rule.meta;
-        meta.msg.iter().chain(&meta.log_data).for_each(&mut see);
-        meta.tags.iter().for_each(&mut see);
-        if let Decision::Redirect(url) = &rule.decision {
-            see(url);
-        }
+        rule_texts(rule, &mut see);
         for link in &rule.links {
             link_texts(link, &mut see);
             if let Some(condition) = &link.condition {
