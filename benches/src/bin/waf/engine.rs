@@ -99,6 +99,11 @@ impl Engine {
         matches.map(|found| found.rule.to_string()).collect()
     }
 
+    /// Work of the last request, as the work limit counts it.
+    pub(crate) fn work(&self) -> u64 {
+        self.transaction.work()
+    }
+
     /// Nanoseconds of a request, each with nothing remembered of earlier ones.
     pub(crate) fn cold(&mut self, requests: &[Request], count: usize) -> f64 {
         let mut spent = 0;

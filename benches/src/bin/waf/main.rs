@@ -1,7 +1,7 @@
 //! Our rule engine beside libmodsecurity: the same rules, the same requests, one thread each, in turn.
 //!
 //! `waf --crs DIR --peer PROGRAM --out DIR [--rounds N] [--kinds get,form] [--levels 1,2] [--memory cold] [--extra N]`; `cargo xtask bench
-//! waf` builds the peer and starts it.
+//! waf` builds the peer and starts it. With `--worst` our engine runs alone, on requests made to cost much.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::print_stdout,
@@ -9,11 +9,13 @@
 )]
 
 mod engine;
+mod hostile;
 mod options;
 mod peer;
 mod report;
 mod rules;
 mod workload;
+mod worst;
 
 use engine::Engine;
 use options::Options;
@@ -38,6 +40,9 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), String> {
     std::fs::create_dir_all(&options.out).map_err(|error| error.to_string())?;
+    if options.worst {
+        return worst::run(options);
+    }
     let mut rows = Vec::new();
     for &level in &options.levels {
         let mut engine = Engine::new(

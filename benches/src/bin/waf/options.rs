@@ -16,6 +16,8 @@ pub(crate) struct Options {
     memory: String,
     /// Further `@rx` rules of a customer.
     pub(crate) extra: usize,
+    /// The dearest requests instead of the usual ones.
+    pub(crate) worst: bool,
 }
 
 impl Options {
@@ -29,9 +31,14 @@ impl Options {
             kinds: Vec::new(),
             memory: String::new(),
             extra: 0,
+            worst: false,
         };
         let mut arguments = arguments;
         while let Some(name) = arguments.next() {
+            if name == "--worst" {
+                options.worst = true;
+                continue;
+            }
             let value = arguments
                 .next()
                 .ok_or_else(|| format!("{name} wants a value"))?;
@@ -64,6 +71,11 @@ impl Options {
 
     pub(crate) fn wants(&self, memory: &str) -> bool {
         self.memory.is_empty() || self.memory == memory
+    }
+
+    /// Whether a part of the name is wanted.
+    pub(crate) fn covers_part(&self, name: &str) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|wanted| name.contains(wanted))
     }
 
     pub(crate) fn covers(&self, kind: &str) -> bool {

@@ -30,6 +30,10 @@ pub(crate) fn write(options: &Options, level: u8, ours: bool) -> Result<PathBuf,
     };
     let crs = crs.display();
     let mut text = SETTINGS.to_owned();
+    if options.worst {
+        // Long bodies shall come as far as the work limit.
+        text.push_str("SecRequestBodyNoFilesLimit 13107200\n");
+    }
     // Writing to a String cannot fail.
     let _ = writeln!(text, "Include {}", setup.display());
     let _ = writeln!(

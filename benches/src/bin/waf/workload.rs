@@ -132,7 +132,13 @@ impl Client {
         }
     }
 
-    fn request(&self, method: &str, target: String, media: &str, body: Vec<u8>) -> Request {
+    pub(crate) fn request(
+        &self,
+        method: &str,
+        target: String,
+        media: &str,
+        body: Vec<u8>,
+    ) -> Request {
         let mut fields = self.fields.clone();
         if method == "POST" {
             fields.push(("Content-Type".to_owned(), media.to_owned()));

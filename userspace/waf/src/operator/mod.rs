@@ -5,6 +5,7 @@
 mod card;
 mod geo;
 mod identity;
+mod linear;
 mod made;
 mod network;
 mod path;

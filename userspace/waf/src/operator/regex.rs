@@ -4,6 +4,7 @@ use std::sync::{Mutex, OnceLock};
 
 use pcre2::bytes::{CaptureLocations, Regex as Pcre, RegexBuilder};
 
+use super::linear::{LONG_BYTES, Linear, Start};
 use super::simple::Simple;
 use super::{Captures, pattern};
 
@@ -18,6 +19,8 @@ pub(crate) struct Regex {
     fast: OnceLock<Option<Pcre>>,
     /// What answers for the pattern where it is that simple.
     simple: Option<Simple>,
+    /// What long values meet before.
+    linear: Linear,
     pattern: String,
     caseless: bool,
     source: String,
@@ -71,6 +74,7 @@ impl Regex {
             plain: compile(&pattern, caseless, false).map_err(told)?,
             fast: OnceLock::new(),
             simple: Simple::read(source, caseless),
+            linear: Linear::default(),
             pattern,
             caseless,
             source: source.to_owned(),
@@ -105,12 +109,18 @@ impl Regex {
             }
             return Ok(found.is_some());
         }
+        let Start::At(start) = self.start(value) else {
+            if let Some(captures) = captures {
+                captures.clear();
+            }
+            return Ok(false);
+        };
         let code = match value {
             [] => &self.plain,
             _ => self.code(),
         };
         let Some(captures) = captures else {
-            return code.is_match(value).map_err(|_| MatchError);
+            return code.is_match_at(value, start).map_err(|_| MatchError);
         };
         captures.clear();
         let spare = self
@@ -120,7 +130,7 @@ impl Regex {
             .and_then(|mut spare| spare.pop());
         let mut groups = spare.unwrap_or_else(|| code.capture_locations());
         let found = code
-            .captures_read(&mut groups, value)
+            .captures_read_at(&mut groups, value, start)
             .map_err(|_| MatchError)?;
         if found.is_some() {
             for group in 0..groups.len().min(Captures::LIMIT) {
@@ -132,6 +142,15 @@ impl Regex {
             spare.push(groups);
         }
         Ok(found)
+    }
+
+    /// Where a match can begin at the earliest.
+    fn start(&self, value: &[u8]) -> Start {
+        if value.len() < LONG_BYTES {
+            return Start::At(0);
+        }
+        let start = self.linear.start(&self.source, self.caseless, value);
+        start.unwrap_or(Start::At(0))
     }
 
     /// Every match from left to right, as its range.
@@ -155,6 +174,9 @@ impl Regex {
             return self.matches(value, None);
         };
         captures.clear();
+        if self.start(value) == Start::Nowhere {
+            return Ok(false);
+        }
         let mut found = false;
         for groups in self.code().captures_iter(value) {
             let groups = groups.map_err(|_| MatchError)?;

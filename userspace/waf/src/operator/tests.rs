@@ -163,3 +163,81 @@ fn a_pattern_over_its_match_limit_is_an_error() {
         Err(MatchError)
     );
 }
+
+/// The patterns of the CRS beside the repository, if it is there.
+fn crs_patterns() -> Vec<String> {
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/waf/crs/rules");
+    let Ok(files) = std::fs::read_dir(rules) else {
+        println!("no CRS beside the repository: its patterns are not compared");
+        return Vec::new();
+    };
+    let texts = files.filter_map(|file| std::fs::read_to_string(file.unwrap().path()).ok());
+    let patterns = texts.flat_map(|text| {
+        let lines = text.lines().filter_map(|line| {
+            let (_, pattern) = line.split_once("@rx ")?;
+            let pattern = pattern.trim_end_matches('\\').trim_end();
+            Some(pattern.strip_suffix('"')?.replace("\\\"", "\""))
+        });
+        lines.collect::<Vec<_>>()
+    });
+    patterns.collect()
+}
+
+#[test]
+fn long_values_match_as_short_ones_do() {
+    let mut patterns = crs_patterns();
+    patterns.extend(
+        [
+            r"(?i)b\W*c$",
+            r"^a+b",
+            r"a++b",
+            r"(?<=x)b",
+            r"\bab\b",
+            r"(a|ab)(c|bcd)",
+        ]
+        .map(str::to_owned),
+    );
+    let pieces = [
+        "a",
+        "ab ",
+        "<a b=c>",
+        "' or 1=1 --",
+        ";cat /etc/a|ls ",
+        "${jndi:x}",
+        "(\"\")a.b[c]",
+        "\n",
+        "=\\x41\0",
+        "\u{fe}",
+        "../..",
+        "concat(char(",
+    ];
+    let mut found = 0;
+    for pattern in &patterns {
+        let Ok(regex) = Regex::new(pattern, 100_000) else {
+            continue;
+        };
+        for one in pieces {
+            for other in pieces {
+                let value = format!("{}{other}{}", one.repeat(300), one.repeat(40));
+                let mut captures = Captures::default();
+                let matched = regex.matches(value.as_bytes(), Some(&mut captures));
+                // This asks PCRE2 alone; what it gave up is decided now.
+                let Ok(expected) = regex.find_at(value.as_bytes(), 0) else {
+                    continue;
+                };
+                assert_eq!(matched, Ok(expected.is_some()), "{pattern} {one} {other}");
+                assert_eq!(captures.groups().first().copied(), expected, "{pattern}");
+                found += usize::from(expected.is_some());
+            }
+        }
+    }
+    assert!(found > 100, "{found} matches");
+}
+
+#[test]
+fn the_time_of_a_long_value_is_not_its_square() {
+    let regex = Regex::new(r"[^x]*\|[^x]*=x", 100_000).unwrap();
+    // With PCRE2 alone: minutes.
+    let value = "a|".repeat(1 << 19);
+    assert_eq!(regex.matches(value.as_bytes(), None), Ok(false));
+}

@@ -408,6 +408,12 @@ impl Transaction {
         &self.state.intervention
     }
 
+    /// Work done so far, in the bytes that `CompileOptions::work_limit_bytes` counts.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        self.state.work
+    }
+
     /// In detection, what would have been decided.
     #[must_use]
     pub fn would_be(&self) -> &Intervention {
