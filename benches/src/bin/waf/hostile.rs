@@ -196,16 +196,11 @@ fn many_cookies(client: &Client, piece: &str) -> Request {
     request
 }
 
-/// Bodies whose structure is what costs.
-fn documents() -> Vec<(&'static str, &'static str, &'static str, String)> {
-    let json = "application/json";
-    let xml = "text/xml";
-    let strings = |piece: &str, count: usize| {
-        let strings = vec![format!("\"{piece}\""); count];
-        format!("[{}]", strings.join(","))
-    };
+/// A JSON object with many keys.
+fn keys() -> String {
     let mut keys = String::from("{");
     for index in 0..999 {
+        // Writing to a String cannot fail.
         let _ = write!(
             keys,
             "\"{index}{}\":\"{}\",",
@@ -214,20 +209,24 @@ fn documents() -> Vec<(&'static str, &'static str, &'static str, String)> {
         );
     }
     keys.push_str("\"z\":1}");
+    keys
+}
+
+/// An XML document of many elements with attributes.
+fn elements() -> String {
     let mut elements = String::from("<a>");
     while elements.len() < BODY_BYTES {
         elements.push_str("<b c=\"d'(\">e' or 1=1</b>");
     }
     elements.push_str("</a>");
-    let part = |index: usize, text: &str| {
-        format!("--b\r\nContent-Disposition: form-data; name=\"n{index}\"\r\n\r\n{text}\r\n")
-    };
-    let parts = |count: usize, text: &str| {
-        let parts: String = (0..count).map(|index| part(index, text)).collect();
-        format!("{parts}--b--\r\n")
-    };
+    elements
+}
+
+/// Parts with names of files.
+fn named_parts() -> String {
     let mut named = String::new();
     for index in 0..800 {
+        // Writing to a String cannot fail.
         let _ = write!(
             named,
             "--b\r\nContent-Disposition: form-data; name=\"f{index}\"; filename=\"{}\"\r\nContent-Type: text/plain; a={}\r\n\r\nx\r\n",
@@ -236,6 +235,25 @@ fn documents() -> Vec<(&'static str, &'static str, &'static str, String)> {
         );
     }
     named.push_str("--b--\r\n");
+    named
+}
+
+/// Bodies whose structure is what costs.
+fn documents() -> Vec<(&'static str, &'static str, &'static str, String)> {
+    let json = "application/json";
+    let xml = "text/xml";
+    let strings = |piece: &str, count: usize| {
+        let strings = vec![format!("\"{piece}\""); count];
+        format!("[{}]", strings.join(","))
+    };
+    let (keys, elements, named) = (keys(), elements(), named_parts());
+    let part = |index: usize, text: &str| {
+        format!("--b\r\nContent-Disposition: form-data; name=\"n{index}\"\r\n\r\n{text}\r\n")
+    };
+    let parts = |count: usize, text: &str| {
+        let parts: String = (0..count).map(|index| part(index, text)).collect();
+        format!("{parts}--b--\r\n")
+    };
     let multipart = "multipart/form-data; boundary=b";
     vec![
         (
