@@ -25,7 +25,7 @@ pub(super) fn write(crs: &Path, folder: &Path) -> Outcome<PathBuf> {
 }
 
 /// The set-up of a CRS: beside its rules as the project ships it, or where the distribution's file says.
-fn set_up(crs: &Path) -> Outcome<PathBuf> {
+pub(super) fn set_up(crs: &Path) -> Outcome<PathBuf> {
     let beside = ["crs-setup.conf", "crs-setup.conf.example"].map(|name| crs.join(name));
     let named = fs::read_to_string(crs.join("owasp-crs.load")).unwrap_or_default();
     let named = named

@@ -28,9 +28,11 @@ pub(super) fn task(arguments: &[String]) -> Outcome {
     fs::create_dir_all(&out).map_err(crate::failure::at(&out))?;
     let mut bench = Command::new(tree::profile("dist").join("waf"));
     bench.current_dir(tree::root());
-    if !arguments.iter().any(|argument| argument == "--crs") {
-        bench.args(["--crs", CRS]);
-    }
+    let crs = value_of("--crs", arguments).unwrap_or(CRS);
+    bench.args(["--crs", crs]);
+    bench
+        .arg("--setup")
+        .arg(super::crs::set_up(Path::new(crs))?);
     if !arguments.iter().any(|argument| argument == "--out") {
         bench.arg("--out").arg(&out);
     }
@@ -38,6 +40,12 @@ pub(super) fn task(arguments: &[String]) -> Outcome {
         bench.arg("--peer").arg(peer);
     }
     run::run(bench.args(arguments))
+}
+
+/// What was typed after the name of an option.
+fn value_of<'a>(name: &str, arguments: &'a [String]) -> Option<&'a str> {
+    let at = arguments.iter().position(|argument| argument == name)?;
+    arguments.get(at + 1).map(String::as_str)
 }
 
 /// The peer's program; `None` where the host cannot build it: our engine runs alone then.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 pub(crate) struct Options {
     /// A CRS: `rules/` and `crs-setup.conf.example`.
     pub(crate) crs: PathBuf,
+    /// Its set-up file, where that is not the example beside the rules.
+    pub(crate) setup: Option<PathBuf>,
     /// The program made of `peer.c`; without it our engine runs alone.
     pub(crate) peer: Option<PathBuf>,
     pub(crate) out: PathBuf,
@@ -24,6 +26,7 @@ impl Options {
     pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
         let mut options = Options {
             crs: PathBuf::new(),
+            setup: None,
             peer: None,
             out: PathBuf::from("target/bench"),
             rounds: 5,
@@ -49,6 +52,7 @@ impl Options {
             };
             match name.as_str() {
                 "--crs" => options.crs = value.into(),
+                "--setup" => options.setup = Some(value.into()),
                 "--peer" => options.peer = Some(value.into()),
                 "--out" => options.out = value.into(),
                 "--rounds" => options.rounds = number()?.max(1),

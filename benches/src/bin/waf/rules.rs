@@ -21,13 +21,8 @@ SecRule MULTIPART_STRICT_ERROR "!@eq 0" "id:200003,phase:2,t:none,log,deny,statu
 /// Writes the main file for a paranoia level. Data files of `ours` lie beside the rules, so both read the same.
 pub(crate) fn write(options: &Options, level: u8, ours: bool) -> Result<PathBuf, String> {
     let crs = std::path::absolute(&options.crs).map_err(|error| error.to_string())?;
-    // Debian keeps the set-up among the host's own files.
-    let own = crs.join("crs-setup.conf.example");
-    let setup = if own.exists() {
-        own
-    } else {
-        PathBuf::from("/etc/modsecurity/crs/crs-setup.conf")
-    };
+    let beside = crs.join("crs-setup.conf.example");
+    let setup = options.setup.as_ref().unwrap_or(&beside);
     let crs = crs.display();
     let mut text = SETTINGS.to_owned();
     if options.worst {
