@@ -65,4 +65,10 @@ reasons! {
     PassVlanDepth = 8, "pass_vlan_depth", false;
     /// Passed: more IPv6 extension headers than are walked.
     PassHeaderDepth = 9, "pass_header_depth", false;
+    /// Dropped: lengths that contradict each other or the frame, a wrong version, a fragment that cannot be.
+    DropMalformed = 10, "drop_malformed", true;
+    /// Dropped: TCP flags that no TCP sends together (SYN with FIN, none at all, FIN without ACK).
+    DropTcpFlags = 11, "drop_tcp_flags", true;
+    /// Dropped: more IPv6 extension headers than are walked.
+    DropHeaderDepth = 12, "drop_header_depth", true;
 }

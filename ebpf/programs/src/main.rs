@@ -8,6 +8,7 @@
 
 mod maps;
 mod packet;
+mod services;
 mod xdp_gate;
 
 /// Helpers that read the clock are open to GPL-compatible programs only, which this string says of all programs here.

@@ -1,12 +1,14 @@
-//! Reading a packet's headers.
+//! Reading a frame once: [`parse`] makes one [`Headers`] of it, for the gate and for the services behind it.
+
+mod network;
+mod transport;
 
 use abi::{Reason, limits};
+use aya_ebpf::helpers::bpf_xdp_get_buff_len;
 use aya_ebpf::programs::XdpContext;
 
 const ETHERNET_BYTES: usize = 14;
 const VLAN_BYTES: usize = 4;
-const IPV4_BYTES: usize = 20;
-const IPV6_BYTES: usize = 40;
 
 mod ether {
     pub(super) const IPV4: u16 = 0x0800;
@@ -17,34 +19,104 @@ mod ether {
     pub(super) const SERVICE_VLAN: u16 = 0x88a8;
 }
 
-/// Extension headers of IPv6 (RFC 8200, 4) and those that share their form.
-mod next {
-    pub(super) const HOP_BY_HOP: u8 = 0;
-    pub(super) const ROUTING: u8 = 43;
-    pub(super) const FRAGMENT: u8 = 44;
-    pub(super) const AUTHENTICATION: u8 = 51;
-    pub(super) const DESTINATION: u8 = 60;
-    pub(super) const MOBILITY: u8 = 135;
-    pub(super) const HOST_IDENTITY: u8 = 139;
-    pub(super) const SHIM6: u8 = 140;
+/// Protocols above IP, by their IANA numbers.
+pub(crate) mod protocol {
+    pub(crate) const ICMP: u8 = 1;
+    pub(crate) const TCP: u8 = 6;
+    pub(crate) const UDP: u8 = 17;
+    pub(crate) const ICMPV6: u8 = 58;
 }
 
-/// Where a packet comes from.
-pub(crate) enum Source {
-    V4([u8; 4]),
-    V6 {
-        address: [u8; 16],
-        /// Offset of what follows the fixed header.
-        rest: usize,
-        /// The first header there.
-        next_header: u8,
-    },
+/// Bits of the flags byte of a TCP header.
+pub(crate) mod tcp {
+    pub(crate) const FIN: u8 = 0x01;
+    pub(crate) const SYN: u8 = 0x02;
+    pub(crate) const RST: u8 = 0x04;
+    pub(crate) const ACK: u8 = 0x10;
+    pub(crate) const URG: u8 = 0x20;
 }
 
-/// The bytes of a packet that can be read directly. Headers always lie there, also where the packet has fragments.
+/// The IP version.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+/// Whether the packet is a whole one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fragment {
+    /// No fragment.
+    Whole,
+    /// The first of several: it has the transport header.
+    First,
+    /// A later one: there are no ports in it.
+    Later,
+}
+
+/// An address in network byte order; an IPv4 one is mapped (`::ffff:203.0.113.7`), so that one key fits both.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct Address(pub(crate) [u32; 4]);
+
+impl Address {
+    #[inline(always)]
+    pub(crate) const fn mapped(v4: u32) -> Self {
+        Self([0, 0, 0xffff_u32.to_be(), v4])
+    }
+
+    /// The IPv4 address in it, as the key of a map.
+    #[inline(always)]
+    pub(crate) const fn v4(&self) -> [u8; 4] {
+        self.0[3].to_ne_bytes()
+    }
+
+    /// All of it, as the key of a map.
+    #[inline(always)]
+    pub(crate) fn octets(&self) -> [u8; 16] {
+        // SAFETY: both are 16 bytes without padding, and every bit pattern is a value of both.
+        unsafe { core::mem::transmute(self.0) }
+    }
+}
+
+/// What a frame says of itself. Offsets count from the frame's first byte and are at most [`MAX_OFFSET`].
+pub(crate) struct Headers {
+    pub(crate) family: Family,
+    pub(crate) fragment: Fragment,
+    /// The transport protocol; of IPv6 the header behind the extensions.
+    pub(crate) protocol: u8,
+    /// The flags byte of a TCP header; 0 where there is none.
+    pub(crate) tcp_flags: u8,
+    /// Type and code of ICMP or ICMPv6; 0 where it is neither.
+    pub(crate) icmp: (u8, u8),
+    /// Of TCP and UDP, in host byte order; 0 where there are none (other protocols, later fragments).
+    pub(crate) source_port: u16,
+    pub(crate) destination_port: u16,
+    /// Where the IP header begins.
+    pub(crate) l3: usize,
+    /// Where the transport header begins.
+    pub(crate) l4: usize,
+    /// Where the IP packet ends; a short frame has padding behind it.
+    pub(crate) end: usize,
+    /// Time to live, or hop limit.
+    pub(crate) hops: u8,
+    pub(crate) source: Address,
+    pub(crate) destination: Address,
+    /// Bytes of the frame.
+    pub(crate) bytes: u64,
+    /// What is wrong behind the addresses; such a packet does not reach the services.
+    pub(crate) fault: Option<Reason>,
+}
+
+/// No offset of a header is larger: VLAN tags, an IP header and as many extension headers as are walked.
+pub(crate) const MAX_OFFSET: usize = 0x7fff;
+
+/// The bytes of a frame that can be read directly. Headers always lie there, also where the packet is in pieces.
 pub(crate) struct Packet {
     start: usize,
     end: usize,
+    /// Bytes of the frame, those in further pieces included.
+    bytes: usize,
 }
 
 impl Packet {
@@ -53,24 +125,39 @@ impl Packet {
         Self {
             start: context.data(),
             end: context.data_end(),
+            // SAFETY: the context is the one that the kernel passed in.
+            bytes: unsafe { bpf_xdp_get_buff_len(context.ctx) } as usize,
         }
+    }
+
+    /// Bytes of the frame.
+    #[inline(always)]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes as u64
     }
 
     /// A copy of the bytes at an offset; none where the packet ends before.
     #[inline(always)]
-    fn read<T: Copy>(&self, offset: usize) -> Option<T> {
-        let at = self.start + offset;
+    pub(crate) fn read<T: Copy>(&self, offset: usize) -> Option<T> {
+        // The mask changes nothing; it lets the verifier see that the offset is bounded.
+        let at = self.start + (offset & MAX_OFFSET);
         if at + size_of::<T>() > self.end {
             return None;
         }
         // SAFETY: compared with the packet's end above, as the verifier checks again; T has no alignment to keep
-        // because the read is unaligned, and is only used for integers and arrays of bytes.
+        // because the read is unaligned, and is only used for integers and arrays of them.
         Some(unsafe { (at as *const T).read_unaligned() })
     }
 
-    /// The source address, or the reason why there is none to judge.
+    /// As [`read`](Self::read), of a number in network byte order.
     #[inline(always)]
-    pub(crate) fn source(&self) -> Result<Source, Reason> {
+    fn read_u16(&self, offset: usize) -> Option<u16> {
+        self.read(offset).map(u16::from_be)
+    }
+
+    /// The EtherType behind the VLAN tags, and where its header begins.
+    #[inline(always)]
+    fn network(&self) -> Result<(u16, usize), Reason> {
         let mut kind = self.ether_type(ETHERNET_BYTES - 2)?;
         let mut offset = ETHERNET_BYTES;
         for _ in 0..limits::VLAN_TAGS {
@@ -80,90 +167,28 @@ impl Packet {
             kind = self.ether_type(offset + VLAN_BYTES - 2)?;
             offset += VLAN_BYTES;
         }
-        match kind {
-            ether::IPV4 => self.ipv4(offset),
-            ether::IPV6 => self.ipv6(offset),
-            kind if is_vlan(kind) => Err(Reason::PassVlanDepth),
-            _ => Err(Reason::PassNotIp),
-        }
+        Ok((kind, offset))
     }
 
     #[inline(always)]
     fn ether_type(&self, offset: usize) -> Result<u16, Reason> {
-        let bytes = self.read(offset).ok_or(Reason::PassMalformed)?;
-        Ok(u16::from_be_bytes(bytes))
+        self.read_u16(offset).ok_or(Reason::DropMalformed)
     }
+}
 
-    #[inline(always)]
-    fn ipv4(&self, offset: usize) -> Result<Source, Reason> {
-        let header: [u8; IPV4_BYTES] = self.read(offset).ok_or(Reason::PassMalformed)?;
-        let header_bytes = usize::from(header[0] & 0x0f) * 4;
-        let total_bytes = usize::from(u16::from_be_bytes([header[2], header[3]]));
-        let well_formed =
-            header[0] >> 4 == 4 && header_bytes >= IPV4_BYTES && total_bytes >= header_bytes;
-        if !well_formed {
-            return Err(Reason::PassMalformed);
-        }
-        Ok(Source::V4([header[12], header[13], header[14], header[15]]))
-    }
-
-    #[inline(always)]
-    fn ipv6(&self, offset: usize) -> Result<Source, Reason> {
-        let header: [u8; 8] = self.read(offset).ok_or(Reason::PassMalformed)?;
-        let address = self.read(offset + 8).ok_or(Reason::PassMalformed)?;
-        if header[0] >> 4 != 6 || self.start + offset + IPV6_BYTES > self.end {
-            return Err(Reason::PassMalformed);
-        }
-        Ok(Source::V6 {
-            address,
-            rest: offset + IPV6_BYTES,
-            next_header: header[6],
-        })
-    }
-
-    /// Walks IPv6 extension headers to the transport header, and says what is wrong with them.
-    #[inline(always)]
-    pub(crate) fn check_extensions(&self, mut offset: usize, mut header: u8) -> Result<(), Reason> {
-        for _ in 0..limits::IPV6_EXTENSIONS {
-            if !is_extension(header) {
-                return Ok(());
-            }
-            let [next_header, length, high, low]: [u8; 4] =
-                self.read(offset).ok_or(Reason::PassMalformed)?;
-            if header == next::FRAGMENT && u16::from_be_bytes([high, low]) >> 3 != 0 {
-                // A later fragment: the headers behind are in the first one.
-                return Ok(());
-            }
-            offset += match header {
-                next::FRAGMENT => 8,
-                next::AUTHENTICATION => (usize::from(length) + 2) * 4,
-                _ => (usize::from(length) + 1) * 8,
-            };
-            header = next_header;
-        }
-        if is_extension(header) {
-            return Err(Reason::PassHeaderDepth);
-        }
-        Ok(())
+/// Reads a frame. The error says why there is no address to judge: it is no IP, or its fixed header is broken.
+#[inline(always)]
+pub(crate) fn parse(packet: &Packet) -> Result<Headers, Reason> {
+    let (kind, l3) = packet.network()?;
+    match kind {
+        ether::IPV4 => packet.ipv4(l3),
+        ether::IPV6 => packet.ipv6(l3),
+        kind if is_vlan(kind) => Err(Reason::PassVlanDepth),
+        _ => Err(Reason::PassNotIp),
     }
 }
 
 #[inline(always)]
 fn is_vlan(kind: u16) -> bool {
     matches!(kind, ether::VLAN | ether::SERVICE_VLAN)
-}
-
-#[inline(always)]
-fn is_extension(header: u8) -> bool {
-    matches!(
-        header,
-        next::HOP_BY_HOP
-            | next::ROUTING
-            | next::FRAGMENT
-            | next::AUTHENTICATION
-            | next::DESTINATION
-            | next::MOBILITY
-            | next::HOST_IDENTITY
-            | next::SHIM6
-    )
 }

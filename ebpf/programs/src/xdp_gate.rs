@@ -1,10 +1,11 @@
 //! The gate: the first thing that a packet meets. It drops what comes from a banned address and passes the rest.
 
 use crate::maps::{self, BANS_V4, BANS_V6, PREFIX_BANS_V4, PREFIX_BANS_V6};
-use crate::packet::{Packet, Source};
+use crate::packet::{self, Family, Headers, Packet};
+use crate::services;
 use abi::{Ban, Reason, limits};
 use aya_ebpf::bindings::xdp_action;
-use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, bpf_xdp_get_buff_len};
+use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
 use aya_ebpf::programs::XdpContext;
@@ -12,10 +13,21 @@ use aya_ebpf::programs::XdpContext;
 /// `frags`: drivers with large frames or receive offload hand over packets in several pieces.
 #[xdp(frags)]
 pub fn xdp_gate(context: XdpContext) -> u32 {
-    let reason = judge(&Packet::new(&context));
-    // SAFETY: the context is the one that the kernel passed in.
-    let bytes = unsafe { bpf_xdp_get_buff_len(context.ctx) };
-    maps::count(reason, bytes);
+    let packet = Packet::new(&context);
+    let (action, reason) = match packet::parse(&packet) {
+        Ok(headers) => match judge(&headers) {
+            Reason::Pass => services::forward(&context, &headers)
+                .unwrap_or((xdp_action::XDP_PASS, Reason::Pass)),
+            reason => (action(reason), reason),
+        },
+        Err(reason) => (action(reason), reason),
+    };
+    maps::count(reason, packet.bytes());
+    action
+}
+
+#[inline(always)]
+fn action(reason: Reason) -> u32 {
     if reason.drops() {
         xdp_action::XDP_DROP
     } else {
@@ -24,21 +36,13 @@ pub fn xdp_gate(context: XdpContext) -> u32 {
 }
 
 #[inline(always)]
-fn judge(packet: &Packet) -> Reason {
-    match packet.source() {
-        Ok(Source::V4(address)) => judge_v4(&address),
-        Ok(Source::V6 {
-            address,
-            rest,
-            next_header,
-        }) => match judge_v6(&address) {
-            Reason::Pass => match packet.check_extensions(rest, next_header) {
-                Ok(()) => Reason::Pass,
-                Err(reason) => reason,
-            },
-            reason => reason,
-        },
-        Err(reason) => reason,
+fn judge(headers: &Headers) -> Reason {
+    if let Some(fault) = headers.fault {
+        return fault;
+    }
+    match headers.family {
+        Family::V4 => judge_v4(&headers.source.v4()),
+        Family::V6 => judge_v6(&headers.source.octets()),
     }
 }
 

@@ -47,15 +47,21 @@ pub enum Action {
     Pass,
     /// It is gone.
     Drop,
+    /// It goes back out of the interface that it came in by.
+    Send,
+    /// It goes out of another interface.
+    Redirect,
     /// Another of the kernel's `XDP_*` numbers, which the gate does not use.
     Other(u32),
 }
 
 /// The outcome of [`Gate::run`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunResult {
     /// What became of the packet.
     pub action: Action,
+    /// The packet as it left the program; of several runs the last.
+    pub packet: Vec<u8>,
     /// The mean time of one run.
     pub duration: Duration,
 }
@@ -134,15 +140,22 @@ impl Gate {
             .ok_or(AttachError::Program(ProgramError::NotLoaded))?;
         let program: &Xdp = program.try_into().map_err(AttachError::Program)?;
         let mut options = TestRunOptions::new();
+        let mut out = vec![0; packet.len() + GROWTH_MAX_BYTES];
         options.data_in = Some(packet);
+        options.data_out = Some(&mut out);
         options.repeat = repeat;
         let result = program.test_run(options).map_err(AttachError::Program)?;
+        let out_bytes = usize::try_from(result.data_size_out).unwrap_or(usize::MAX);
+        out.truncate(out_bytes);
         Ok(RunResult {
             action: match result.return_value {
                 XDP_DROP => Action::Drop,
                 XDP_PASS => Action::Pass,
+                XDP_TX => Action::Send,
+                XDP_REDIRECT => Action::Redirect,
                 other => Action::Other(other),
             },
+            packet: out,
             duration: result.duration,
         })
     }
@@ -172,6 +185,10 @@ pub fn remove_pins(pin_dir: &Path) -> Result<bool, AttachError> {
 
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
+const XDP_TX: u32 = 3;
+const XDP_REDIRECT: u32 = 4;
+/// Bytes that a program can put in front of a packet, more than any tunnel's header needs.
+const GROWTH_MAX_BYTES: usize = 256;
 
 fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, AttachError> {
     let program = ebpf

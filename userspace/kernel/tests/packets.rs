@@ -4,7 +4,7 @@ mod support;
 
 use kernel::{Action, Bans, Gate, PacketReason};
 use std::time::Duration;
-use support::packet::Packet;
+use support::packet::{ACK, FIN, ICMP, ICMPV6, PSH, Packet, RST, SYN, TCP, UDP, URG};
 use support::{PinDir, bans, kernel_path_is_there};
 
 /// A loaded gate and its bans.
@@ -143,30 +143,187 @@ fn bans_drop_and_everything_else_passes() {
 }
 
 #[test]
-fn malformed_packets_pass_and_are_counted() {
+fn broken_ip_headers_are_dropped() {
     if !kernel_path_is_there() {
         return;
     }
     let bench = Bench::new();
-    bench.ban("203.0.113.7", None);
-    bench.ban("2001:db8::7", None);
     let v4 = || eth().ipv4("203.0.113.7").udp();
     let v6 = || eth().ipv6("2001:db8::7").udp();
     let tagged = eth().vlan(7).ipv4("203.0.113.7");
     let three_tags = eth().vlan(1).vlan(2).vlan(3).ipv4("203.0.113.7");
+    let padded = |mut packet: Vec<u8>| {
+        packet.resize(80, 0);
+        packet
+    };
     use PacketReason::*;
     let table = [
-        ("v4, half a header", v4().cut(14 + 19), PassMalformed),
-        ("v4, version 5", v4().with(14, 0x55), PassMalformed),
-        ("v4, 4 words of header", v4().with(14, 0x44), PassMalformed),
-        ("v4, total below header", v4().with(17, 19), PassMalformed),
-        ("v6, half a header", v6().cut(14 + 39), PassMalformed),
-        ("v6, version 4", v6().with(14, 0x40), PassMalformed),
-        ("half a VLAN tag", tagged.cut(15), PassMalformed),
+        ("v4, half a header", v4().cut(14 + 19), DropMalformed),
+        ("v4, version 5", v4().with(14, 0x55), DropMalformed),
+        ("v4, 4 words of header", v4().with(14, 0x44), DropMalformed),
+        ("v4, total below header", v4().with(17, 19), DropMalformed),
+        ("v4, total 0", v4().with(17, 0), DropMalformed),
+        ("v4, total beyond frame", v4().with(17, 33), DropMalformed),
+        ("v4, padded", padded(v4().build()), Pass),
+        ("v6, half a header", v6().cut(14 + 39), DropMalformed),
+        ("v6, version 4", v6().with(14, 0x40), DropMalformed),
+        ("v6, length beyond frame", v6().with(19, 13), DropMalformed),
+        (
+            "v6, length 0 before a header",
+            v6().with(19, 0),
+            DropMalformed,
+        ),
+        ("v6, padded", padded(v6().build()), Pass),
+        ("half a VLAN tag", tagged.cut(15), DropMalformed),
         ("three VLANs", three_tags.udp().build(), PassVlanDepth),
     ];
     for (name, packet, reason) in table {
         bench.expect(name, &packet, reason);
+    }
+}
+
+#[test]
+fn broken_transport_headers_are_dropped() {
+    if !kernel_path_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    for source in ["203.0.113.7", "2001:db8::7"] {
+        let tcp = || eth().ip(source).tcp(SYN);
+        let udp = || eth().ip(source).udp();
+        let icmp = || eth().ip(source).icmp(128, 0);
+        let l4 = if source.contains(':') { 54 } else { 34 };
+        let icmp_least = if source.contains(':') { 4 } else { 8 };
+        // The lengths of the IP header are those of what is there.
+        let short = |number: u8, bytes: usize| {
+            let packet = eth().ip(source).protocol(number);
+            packet.payload(&vec![0x50; bytes]).build()
+        };
+        use PacketReason::*;
+        let table = [
+            ("TCP", tcp().build(), Pass),
+            ("TCP, options", tcp().tcp_options(&[1; 40]).build(), Pass),
+            ("TCP, 19 bytes", short(TCP, 19), DropMalformed),
+            ("TCP, no ports", short(TCP, 3), DropMalformed),
+            ("TCP, nothing", short(TCP, 0), DropMalformed),
+            ("TCP, 4 words", tcp().with(l4 + 12, 0x40), DropMalformed),
+            (
+                "TCP, options lost",
+                tcp().with(l4 + 12, 0x60),
+                DropMalformed,
+            ),
+            ("UDP", udp().build(), Pass),
+            (
+                "UDP without data",
+                eth().ip(source).udp_header().build(),
+                Pass,
+            ),
+            ("UDP, 7 bytes", short(UDP, 7), DropMalformed),
+            ("UDP, length 7", udp().with(l4 + 5, 7), DropMalformed),
+            ("UDP, length 0", udp().with(l4 + 5, 0), DropMalformed),
+            ("UDP, length beyond", udp().with(l4 + 5, 13), DropMalformed),
+            ("UDP, length below", udp().with(l4 + 5, 8), Pass),
+            ("ICMP", icmp().build(), Pass),
+            ("another protocol", short(47, 1), Pass),
+        ];
+        for (name, packet, reason) in table {
+            bench.expect(&format!("{name}, {source}"), &packet, reason);
+        }
+        let number = if source.contains(':') { ICMPV6 } else { ICMP };
+        bench.expect("least ICMP", &short(number, icmp_least), Pass);
+        bench.expect("less ICMP", &short(number, icmp_least - 1), DropMalformed);
+    }
+}
+
+#[test]
+fn flags_that_no_tcp_sends_are_dropped() {
+    if !kernel_path_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    let meant = [
+        SYN,
+        SYN | ACK,
+        SYN | URG,
+        ACK,
+        ACK | PSH,
+        ACK | URG,
+        FIN | ACK,
+        FIN | ACK | PSH | URG,
+        RST,
+        RST | ACK,
+        RST | ACK | PSH,
+    ];
+    for flags in 0..64_u8 {
+        // PSH says nothing about a connection.
+        let reason = if meant.iter().any(|meant| meant & !PSH == flags & !PSH) {
+            PacketReason::Pass
+        } else {
+            PacketReason::DropTcpFlags
+        };
+        for source in ["203.0.113.7", "2001:db8::7"] {
+            let packet = eth().ip(source).tcp(flags).build();
+            bench.expect(&format!("flags {flags:#x}, {source}"), &packet, reason);
+        }
+        // ECE and CWR go with each of them.
+        let packet = eth().ipv4("203.0.113.7").tcp(flags | 0xc0).build();
+        bench.expect(&format!("flags {flags:#x} and ECN"), &packet, reason);
+    }
+}
+
+#[test]
+fn fragments_that_cannot_be_are_dropped() {
+    if !kernel_path_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    for source in ["203.0.113.7", "2001:db8::7"] {
+        let part = |number: u8, offset: u16, more: bool, bytes: usize| {
+            let packet = eth().ip(source).fragment(offset, more).protocol(number);
+            packet.payload(&vec![0x50; bytes]).build()
+        };
+        let first = |packet: Packet| packet.payload(&[0; 12]).build();
+        let ip = || eth().ip(source).fragment(0, true);
+        use PacketReason::*;
+        let table = [
+            ("first, UDP", first(ip().udp()), Pass),
+            ("first, TCP", first(ip().tcp(SYN).payload(&[0; 8])), Pass),
+            ("first, flags", first(ip().tcp(SYN | FIN)), DropTcpFlags),
+            (
+                "first, half a TCP header",
+                part(TCP, 0, true, 16),
+                DropMalformed,
+            ),
+            (
+                "first, no whole words",
+                part(UDP, 0, true, 20),
+                DropMalformed,
+            ),
+            (
+                "over the TCP header",
+                part(TCP, 1, false, 16),
+                DropMalformed,
+            ),
+            ("over the TCP flags", part(TCP, 2, true, 16), DropMalformed),
+            ("behind the TCP header", part(TCP, 3, true, 16), Pass),
+            ("second of UDP", part(UDP, 1, true, 16), Pass),
+            (
+                "middle, no whole words",
+                part(UDP, 1, true, 12),
+                DropMalformed,
+            ),
+            ("last", part(UDP, 100, false, 12), Pass),
+            ("empty", part(UDP, 100, false, 0), DropMalformed),
+            ("the very last bytes", part(UDP, 8188, false, 8), Pass),
+            (
+                "beyond the largest",
+                part(UDP, 8191, false, 8),
+                DropMalformed,
+            ),
+        ];
+        for (name, packet, reason) in table {
+            bench.expect(&format!("{name}, {source}"), &packet, reason);
+        }
     }
 }
 
@@ -185,21 +342,36 @@ fn extension_headers_are_walked_to_a_limit() {
     let table = [
         ("each", each.extension(60, 0).udp().build(), Pass),
         ("eight", extensions(8), Pass),
-        ("nine", extensions(9), PassHeaderDepth),
+        ("nine", extensions(9), DropHeaderDepth),
         (
             "none there",
             v6().extension(0, 0).cut(cut_at(0)),
-            PassMalformed,
+            DropMalformed,
         ),
-        ("second lost", lost(v6().extension(0, 0)), PassMalformed),
-        ("first fragment", v6().fragment(0).udp().build(), Pass),
+        ("second lost", lost(v6().extension(0, 0)), DropMalformed),
         (
-            "lost in the first fragment",
-            lost(v6().fragment(0)),
-            PassMalformed,
+            "longer than the packet",
+            v6().extension(0, 0).with(cut_at(1), 1),
+            DropMalformed,
         ),
-        ("second fragment", lost(v6().fragment(1)), Pass),
-        ("later fragment", lost(v6().fragment(100)), Pass),
+        (
+            "atomic fragment",
+            v6().fragment(0, false).udp().build(),
+            Pass,
+        ),
+        (
+            "flags behind extensions",
+            v6().extension(0, 1).tcp(SYN | FIN).build(),
+            DropTcpFlags,
+        ),
+        (
+            "extensions behind a later fragment's",
+            v6().fragment(100, false)
+                .protocol(60)
+                .payload(&[0; 8])
+                .build(),
+            Pass,
+        ),
     ];
     for (name, packet, reason) in table {
         bench.expect(name, &packet, reason);
