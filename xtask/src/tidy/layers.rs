@@ -11,6 +11,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("injection", &[]),
     ("waf", &["seclang", "injection"]),
     ("http", &["types"]),
+    // What stands before a connection's bytes is read without knowing what they are.
+    ("preamble", &[]),
     // What people who write rules run, without a server.
     ("rules", &["types", "seclang", "waf", "http"]),
     ("config", &["types", "seclang"]),
@@ -24,7 +26,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "proxy",
         &[
-            "types", "seclang", "waf", "http", "net", "tls", "auth", "route", "balance", "kernel",
+            "types", "seclang", "waf", "http", "preamble", "net", "tls", "auth", "route",
+            "balance", "kernel",
         ],
     ),
     (
