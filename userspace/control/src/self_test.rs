@@ -140,7 +140,7 @@ fn run(rules: &Arc<RuleSet>, attack: &Attack, scratch: &mut Scratch) -> (HashSet
     }
     transaction.process_request_headers(scratch);
     transaction.process_request_body(scratch);
-    let matched = transaction.matches().iter().map(|matched| matched.rule);
+    let matched = transaction.matched_rules();
     let is_blocked = !matches!(
         transaction.intervention(),
         Intervention::None | Intervention::Fail(_)

@@ -132,3 +132,26 @@ fn no_part_of_a_secret_gets_into_a_message() {
             .unwrap();
     assert!(!json.contains("secret"), "{json}");
 }
+
+/// Texts are made when the record is written; what macros stood for then is of no interest.
+#[test]
+fn rules_say_what_held_when_they_matched() {
+    let rules = "SecRequestBodyAccess On\n\
+        SecAction \"id:1,phase:1,pass,log,setvar:tx.count=1,msg:'%{tx.count}',logdata:'body %{request_body}'\"\n\
+        SecRule ARGS \"@rx e(v)il\" \"id:2,phase:2,pass,log,capture,msg:'%{tx.1} %{tx.count}',logdata:'%{matched_var_name}',\
+        tag:'x/%{matched_var}',setvar:tx.count=+1\"\n\
+        SecRule ARGS:b \"@rx (o)\" \"id:3,phase:2,pass,log,capture,msg:'%{tx.1} %{tx.count}',logdata:'%{request_body}'\"\n";
+    let messages = json(rules, form("/", "a=evil&b=other"))["messages"].take();
+    let said = |index: usize| {
+        let message = &messages[index];
+        let (data, tags) = (&message["details"]["data"], &message["details"]["tags"]);
+        (message["message"].clone(), data.clone(), tags.clone())
+    };
+    assert_eq!(said(0), ("1".into(), "body ".into(), serde_json::json!([])));
+    assert_eq!(
+        said(1),
+        ("v 2".into(), "ARGS:a".into(), serde_json::json!(["x/evil"]))
+    );
+    let body = "a=evil&b=other".into();
+    assert_eq!(said(2), ("o 2".into(), body, serde_json::json!([])));
+}

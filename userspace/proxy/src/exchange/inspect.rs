@@ -80,8 +80,8 @@ impl<D: Driver> Exchange<'_, D> {
         watch_only(self.worker, &mut transaction, status, None);
         let counts = &self.view.counts.routes[route];
         conclude(self.worker, (waf, &plan.name), counts, &mut transaction);
-        for matched in transaction.matches() {
-            self.record.matched(matched.rule);
+        for rule in transaction.matched_rules() {
+            self.record.matched(rule);
         }
         keep(self.worker, transaction);
         spent(&mut self.record.stages.waf, since);
@@ -212,8 +212,8 @@ impl<D: Driver> Exchange<'_, D> {
             let used = shadow.conclude(self.worker, waf, &transaction);
             keep(self.worker, used);
         }
-        for matched in transaction.matches() {
-            self.record.matched(matched.rule);
+        for rule in transaction.matched_rules() {
+            self.record.matched(rule);
         }
         keep(self.worker, transaction);
         spent(&mut self.record.stages.waf, since);
@@ -271,14 +271,14 @@ pub(super) fn conclude<D: Driver>(
     let record = transaction.finish(&mut worker.scratch.borrow_mut());
     let verdict = match transaction.intervention() {
         Intervention::None if transaction.error().is_some() => "failed_open",
-        Intervention::None if transaction.matches().is_empty() => "passed",
+        Intervention::None if transaction.matched_rules().next().is_none() => "passed",
         Intervention::None => "matched",
         Intervention::Fail(_) => "failed",
         _ => "blocked",
     };
     counts.waf(&waf.policy, verdict);
-    for matched in transaction.matches() {
-        worker.shared.metrics.waf.rule_matched(matched.rule);
+    for rule in transaction.matched_rules() {
+        worker.shared.metrics.waf.rule_matched(rule);
     }
     if let Some(error) = transaction.request_body_error() {
         worker.shared.metrics.waf.body_error(&waf.policy, error);

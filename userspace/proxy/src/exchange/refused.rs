@@ -122,11 +122,7 @@ fn inspect<D: Driver>(
     let counts = view.counts.routes.get(route)?;
     conclude(worker, (waf, &plan.name), counts, &mut transaction);
     let seen = Seen {
-        rules: transaction
-            .matches()
-            .iter()
-            .map(|matched| matched.rule)
-            .collect(),
+        rules: transaction.matched_rules().collect(),
         stages: Stages {
             waf: since.elapsed(),
             ..Stages::default()

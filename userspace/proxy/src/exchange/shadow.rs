@@ -90,13 +90,13 @@ impl Shadow {
         };
         let metrics = &worker.shared.metrics.waf;
         metrics.shadow(&waf.policy, outcome);
-        let matches = match outcome {
-            "would_block" => transaction.matches(),
-            "would_pass" => live.matches(),
-            _ => &[],
+        let differs = match outcome {
+            "would_block" => Some(&**transaction),
+            "would_pass" => Some(live),
+            _ => None,
         };
-        for matched in matches {
-            metrics.shadow_rule(&waf.policy, matched.rule, outcome);
+        for rule in differs.into_iter().flat_map(Transaction::matched_rules) {
+            metrics.shadow_rule(&waf.policy, rule, outcome);
         }
         if let (Some(audit), Some(mut record)) = (&waf.audit, record) {
             record.transaction.outcome.shadow = true;

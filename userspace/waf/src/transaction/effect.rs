@@ -166,23 +166,26 @@ impl Transaction {
     /// Appends a text with its macros expanded. A macro of what is not there is empty.
     pub(super) fn expand(&mut self, plan: &RuleSet, text: &Text, out: &mut Vec<u8>) {
         for piece in &text.0 {
-            let value = match piece {
-                Piece::Literal(literal) => {
-                    out.extend_from_slice(literal);
-                    continue;
-                }
-                Piece::Tx(slot) => self.state.tx.slot(*slot).map(Bytes::Stored),
-                Piece::Variable(variable, key) => self.first(plan, *variable, |name| {
-                    key.as_ref()
-                        .is_none_or(|key| key.eq_ignore_ascii_case(name))
-                }),
-                Piece::Search(variable, regex) => self.first(plan, *variable, |name| {
-                    regex.matches(name, None).unwrap_or(false)
-                }),
-            };
-            if let Some(value) = value {
+            if let Piece::Literal(literal) = piece {
+                out.extend_from_slice(literal);
+            } else if let Some(value) = self.resolve(plan, piece) {
                 out.extend_from_slice(self.bytes(value));
             }
+        }
+    }
+
+    /// What a macro stands for now.
+    pub(super) fn resolve(&mut self, plan: &RuleSet, piece: &Piece) -> Option<Bytes> {
+        match piece {
+            Piece::Literal(_) => None,
+            Piece::Tx(slot) => self.state.tx.slot(*slot).map(Bytes::Stored),
+            Piece::Variable(variable, key) => self.first(plan, *variable, |name| {
+                key.as_ref()
+                    .is_none_or(|key| key.eq_ignore_ascii_case(name))
+            }),
+            Piece::Search(variable, regex) => self.first(plan, *variable, |name| {
+                regex.matches(name, None).unwrap_or(false)
+            }),
         }
     }
 

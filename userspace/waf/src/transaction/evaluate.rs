@@ -6,7 +6,6 @@ use seclang::ast::{Allow, EngineMode, Phase};
 
 use super::state::{Bytes, Matched, Value};
 use super::{EngineError, Event, Intervention, Transaction};
-use crate::audit::RuleMatch;
 use crate::bytes::ByteSet;
 use crate::operator::{Captures, MatchError};
 use crate::plan::{Condition, Decision, Link, Rule, RuleSet, Skip, Step};
@@ -392,8 +391,7 @@ impl Transaction {
         let decision = self.decision(plan, rule);
         let disruptive = !decision.is_none();
         if rule.log || rule.audit_log {
-            let matched = self.describe(plan, rule, disruptive);
-            self.state.matches.push(matched);
+            self.note(plan, rule, disruptive);
         }
         if self.state.phase == Phase::Logging.number() {
             return;
@@ -439,56 +437,5 @@ impl Transaction {
                 }
             }
         }
-    }
-
-    /// The record of a match; texts are expanded now, after the effects of the rule ran.
-    fn describe(&mut self, plan: &RuleSet, rule: &Rule, disruptive: bool) -> RuleMatch {
-        let mut expand = |text: &crate::plan::Text| {
-            let mut out = Vec::new();
-            self.expand(plan, text, &mut out);
-            out
-        };
-        let message = rule.meta.msg.as_ref().map(&mut expand).unwrap_or_default();
-        let data = rule
-            .meta
-            .log_data
-            .as_ref()
-            .map(&mut expand)
-            .unwrap_or_default();
-        let tags: Vec<Vec<u8>> = rule.meta.tags.iter().map(&mut expand).collect();
-        let matched = self
-            .state
-            .matched_var
-            .filter(|_| !self.state.matched.is_empty());
-        let name = matched.map(|matched| self.name_of(matched));
-        let store = &self.state.store;
-        let key = matched.map_or(&b""[..], |matched| store.get(matched.key));
-        let value = matched.map_or(&b""[..], |matched| store.get(matched.value));
-        let scrub = &self.rules.scrub;
-        let secrets = self.state.matched.iter().filter_map(|matched| {
-            let is_secret = scrub.is_secret(matched.variable, store.get(matched.key));
-            is_secret.then(|| store.get(matched.value))
-        });
-        let captured = self.state.tx.slot(0).map(|whole| store.get(whole));
-        let operator = rule.links.last().and_then(|link| link.condition.as_ref());
-        RuleMatch::new(
-            rule,
-            self.state.phase,
-            disruptive,
-            &crate::audit::Found {
-                variable: matched.map(|matched| matched.variable),
-                name: name.map_or(&b""[..], |name| store.get(name)),
-                key,
-                value,
-                secrets: secrets.collect(),
-                captured: captured.unwrap_or_default(),
-                operator: operator.map_or("", |condition| &condition.written),
-                negated: operator.is_some_and(|condition| condition.negated),
-                message: &message,
-                data: &data,
-                tags: &tags,
-            },
-            scrub,
-        )
     }
 }

@@ -9,6 +9,7 @@ mod evaluate;
 mod fill;
 mod gated;
 mod hide;
+mod noted;
 mod observe;
 mod persistent;
 mod record;
@@ -390,7 +391,10 @@ impl Transaction {
             AuditMode::RelevantOnly => {
                 let own = self.rules.overlay.audit_relevant_status.as_deref();
                 let relevant = own.or(self.rules.settings.audit_relevant_status.as_ref());
-                self.state.matches.iter().any(|matched| matched.audit_log)
+                self.state
+                    .notes
+                    .rules(&self.rules)
+                    .any(|rule| rule.audit_log)
                     || !self.state.intervention.is_none()
                     || self.state.error.is_some()
                     || relevant.is_some_and(|regex| {
@@ -435,10 +439,17 @@ impl Transaction {
         Some(rule.id)
     }
 
-    /// The logged rules that matched so far, in the order in which they did.
+    /// The logged rules that matched so far, in the order in which they did, and what they say. The first
+    /// call puts that together; [`Transaction::matched_rules`] costs nothing.
     #[must_use]
     pub fn matches(&self) -> &[RuleMatch] {
-        &self.state.matches
+        self.told()
+    }
+
+    /// The ids of [`Transaction::matches`].
+    pub fn matched_rules(&self) -> impl Iterator<Item = RuleId> {
+        let rules = self.state.notes.rules(&self.rules);
+        rules.map(|rule| rule.id)
     }
 
     /// The anomaly score, where the rules keep one (see [`crate::SCORE_VARIABLES`]).

@@ -22,10 +22,11 @@ impl Transaction {
             });
             scrubbed.collect()
         };
-        let messages = self.state.matches.iter();
         let has_messages = parts.contains('H') || parts.contains('K');
-        let messages =
-            messages.filter(|matched| has_messages && (matched.audit_log || matched.log));
+        let told = if has_messages { self.told() } else { &[] };
+        let messages = told
+            .iter()
+            .filter(|matched| matched.audit_log || matched.log);
         let moment = Moment::since_epoch(self.state.since_epoch());
         let (body_part, body) = self.audit_body();
         let protocol = printable(store.get(self.request.protocol));

@@ -7,9 +7,9 @@ use seclang::ast::{AuditLogParts, AuditMode, BodyProcessor, EngineMode, Severity
 
 use super::gated::Decided;
 use super::hide::Hide;
+use super::noted::Notes;
 use super::persistent::OpenCollections;
 use super::{EngineError, Intervention};
-use crate::audit::RuleMatch;
 use crate::body::{CodingError, Multipart};
 use crate::plan::TxNames;
 use crate::store::{Span, Store};
@@ -263,7 +263,8 @@ pub(crate) struct State {
     pub(crate) rule: u32,
     pub(crate) highest_severity: Option<Severity>,
     pub(crate) limits_exceeded: bool,
-    pub(crate) matches: Vec<RuleMatch>,
+    /// Matches that are logged.
+    pub(crate) notes: Notes,
     /// A text that is put together, and values that are looked for: memory that is used again.
     pub(crate) text: Vec<u8>,
     pub(crate) values: Vec<Value>,
@@ -306,7 +307,7 @@ impl Default for State {
             rule: 0,
             highest_severity: None,
             limits_exceeded: false,
-            matches: Vec::new(),
+            notes: Notes::default(),
             text: Vec::new(),
             values: Vec::new(),
             would_be: Intervention::None,
@@ -371,7 +372,7 @@ impl State {
         kept.decided.clear();
         kept.removed_rules.clear();
         kept.removed_targets.clear();
-        kept.matches.clear();
+        kept.notes.clear();
         self.store = kept.store;
         self.tx = kept.tx;
         self.env = kept.env;
@@ -381,7 +382,7 @@ impl State {
         self.decided = kept.decided;
         self.removed_rules = kept.removed_rules;
         self.removed_targets = kept.removed_targets;
-        self.matches = kept.matches;
+        self.notes = kept.notes;
     }
 
     /// When the transaction began.
