@@ -1,7 +1,7 @@
 //! The epoll driver: tokio's reactor tells when, direct system calls move the bytes.
 
 use crate::driver::{ConnectOptions, Driver, ListenOptions, RecvHint, RuntimeOptions, Stream};
-use crate::fair::Turn;
+use crate::fair::{self, Turn};
 use crate::{Acceptor, Chunk, Parts, ProbeError, Socket, listen, sys};
 use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
@@ -122,6 +122,7 @@ impl Stream for EpollStream {
     }
 
     async fn send(&self, mut parts: Parts) -> io::Result<()> {
+        fair::behind_others(&parts).await;
         poll_fn(|cx| self.poll_send(cx, &mut parts)).await
     }
 

@@ -6,7 +6,7 @@
 mod op;
 
 use crate::driver::{ConnectOptions, Driver, ListenOptions, RecvHint, RuntimeOptions, Stream};
-use crate::fair::Turn;
+use crate::fair::{self, Turn};
 use crate::{Acceptor, Chunk, Parts, ProbeError, Socket, listen, probe};
 use libc::{POLLIN, POLLOUT};
 use std::cell::RefCell;
@@ -129,6 +129,7 @@ impl Stream for UringStream {
     }
 
     async fn send(&self, mut parts: Parts) -> io::Result<()> {
+        fair::behind_others(&parts).await;
         poll_fn(|cx| self.poll_send(cx, &mut parts)).await
     }
 
