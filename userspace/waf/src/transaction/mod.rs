@@ -18,6 +18,7 @@ mod response;
 mod scalars;
 mod stages;
 mod state;
+mod steps;
 mod variables;
 
 use std::net::SocketAddr;
