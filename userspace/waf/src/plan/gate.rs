@@ -18,9 +18,9 @@ use super::chains::{ChainSet, Chains, Walk};
 use super::error::CompileOptions;
 use super::hyperscan::Database;
 use super::pattern::Needs;
-use super::plain::PLAIN;
 use super::rule::{Condition, Rule, Selector};
 use super::settle::Settled;
+use super::shelf::{SHELVES, kind_of, shelf};
 use super::units::{is_gated, needs, way};
 use crate::bytes::ByteSet;
 use crate::transform::UnicodeMap;
@@ -83,6 +83,8 @@ pub(crate) struct Unit {
     pub(crate) chain: u8,
     /// How it is found in values of plain bytes, and in others.
     pub(super) ways: [Way; 2],
+    /// On which shelf a scan finds it there.
+    shelves: [usize; 2],
     /// Bytes without which it cannot match; of no use when negated.
     pub(crate) needs: Vec<ByteSet>,
     /// A match holds at least so many of these bytes.
@@ -105,41 +107,6 @@ pub(super) enum Way {
 /// The kinds of values that are scanned apart: those of plain bytes alone ([`super::plain`]), and others.
 pub(crate) const PLAIN_VALUES: usize = 0;
 pub(crate) const OTHER_VALUES: usize = 1;
-
-/// Where units that a scan finds are: a value is scanned for those on each shelf that it could match at all.
-pub(crate) const SHELVES: usize = 4;
-
-/// The shelves of a value with these bytes: plain values have one of their own; others have the common one, and those for quotes and
-/// for marks if they hold any.
-pub(crate) fn shelves(presence: &ByteSet) -> impl Iterator<Item = usize> {
-    let plain = presence.is_subset_of(&PLAIN);
-    let has = [
-        plain,
-        !plain,
-        !plain && presence.intersects(&QUOTES),
-        !plain && presence.intersects(&MARKS),
-    ];
-    (0..SHELVES).filter(move |&shelf| has[shelf])
-}
-
-/// The shelf of a unit for a kind of values, by the bytes that it needs.
-fn shelf(kind: usize, needs: &[ByteSet]) -> usize {
-    let needs = |bytes: &ByteSet| needs.iter().any(|set| set.is_subset_of(bytes));
-    if kind == PLAIN_VALUES {
-        0
-    } else if needs(&QUOTES) {
-        2
-    } else if needs(&MARKS) {
-        3
-    } else {
-        1
-    }
-}
-
-const QUOTES: ByteSet = ByteSet::of(b"'\"`");
-const MARKS: ByteSet = ByteSet::of(b"<>${}[]\\|^~#!")
-    .union(ByteSet::range(0, 31))
-    .union(ByteSet::range(127, 255));
 
 /// Values that the same units look at.
 #[derive(Debug)]
@@ -264,32 +231,30 @@ impl Gates {
                     .matches(b"", condition.argument.fixed().unwrap_or_default(), None)
                     != Ok(condition.negated);
             let mut ways = [Way::Test; 2];
+            let mut shelves = [0; 2];
             for kind in [PLAIN_VALUES, OTHER_VALUES] {
                 let (way, found) = way(link, condition, &needs, kind, matches_empty, unit);
                 ways[kind] = way;
-                expressions[shelf(kind, &needs.sets)].extend(found);
+                shelves[kind] = shelf(kind, &needs.sets, link, condition);
+                expressions[shelves[kind]].extend(found);
             }
             group.units.push(Unit {
                 rule: index,
                 chain,
                 ways,
+                shelves,
                 needs: needs.sets,
                 many: needs.many,
                 matches_empty,
             });
         }
         for (shelf, expressions) in expressions.into_iter().enumerate() {
-            let kind = if shelf == 0 {
-                PLAIN_VALUES
-            } else {
-                OTHER_VALUES
-            };
             let made = Database::make(expressions, options).map_err(|error| error.to_string())?;
             group.databases[shelf] = made.database;
             self.lacks_databases |= made.is_missing;
             for unit in made.refused {
                 if let Some(unit) = group.units.get_mut(unit as usize) {
-                    unit.ways[kind] = Way::Test;
+                    unit.ways[kind_of(shelf)] = Way::Test;
                 }
             }
         }
@@ -429,7 +394,7 @@ fn class_of(group: &Group, units: &Bits) -> Class {
         }
         for kind in [PLAIN_VALUES, OTHER_VALUES] {
             match unit.ways[kind] {
-                Way::Scan => class.scanned[shelf(kind, &unit.needs)] |= chain,
+                Way::Scan => class.scanned[unit.shelves[kind]] |= chain,
                 Way::Test => add_unscanned(&mut class.unscanned[kind], number, unit),
                 Way::Never => {}
             }

@@ -16,6 +16,7 @@ mod plain;
 mod rule;
 mod settings;
 mod settle;
+mod shelf;
 mod units;
 
 use std::collections::HashMap;
@@ -31,9 +32,7 @@ pub use error::{CompileError, CompileErrorKind, CompileOptions, FailureMode, Not
 pub use rule::Place;
 
 pub(crate) use chains::{ChainSet, Stop};
-pub(crate) use gate::{
-    Bits, Class, Gates, Group, OTHER_VALUES, PLAIN_VALUES, SHELVES, Unit, shelves,
-};
+pub(crate) use gate::{Bits, Class, Gates, Group, OTHER_VALUES, PLAIN_VALUES, Unit};
 pub(crate) use hyperscan::{SEPARATOR, Scratches};
 pub(crate) use names::TxNames;
 pub(crate) use plain::PLAIN;
@@ -44,6 +43,7 @@ pub(crate) use rule::{
 pub use settings::AuditLogSettings;
 pub(crate) use settings::Settings;
 pub(crate) use settle::{Assignment, Settled, Step};
+pub(crate) use shelf::{PARTS, SHELVES, shelves};
 
 use crate::audit::Scrub;
 use crate::collections::Collections;
