@@ -20,13 +20,19 @@ const START: Duration = Duration::from_secs(120);
 /// it fails the test.
 pub struct Bascule {
     child: Child,
+    /// The processes that took its place, one after another.
+    successors: Vec<Pid>,
     setup: Setup,
 }
 
 impl Bascule {
     #[track_caller]
     pub(crate) fn wait_until_ready(child: Child, setup: Setup) -> Self {
-        let mut bascule = Self { child, setup };
+        let mut bascule = Self {
+            child,
+            successors: Vec::new(),
+            setup,
+        };
         let ready = within(START, || {
             if let Some(status) = bascule.child.try_wait().unwrap() {
                 panic!("the program ended at its start: {status}");
@@ -125,10 +131,26 @@ impl Bascule {
         fs::rename(&beside, self.path("bascule.yaml")).unwrap();
     }
 
+    /// The process that serves: the one that was started, or the last one that took its place.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        let first = || Pid::from_child(&self.child);
+        self.successors.last().copied().unwrap_or_else(first)
+    }
+
+    /// Calls `bascule upgrade` with further arguments.
+    pub fn upgrade(&mut self, arguments: &[&str]) -> Finished {
+        let verb = ["upgrade", "--json", "--socket", "admin.sock"];
+        let told = self.command(&[&verb, arguments].concat());
+        let upgraded: Option<serde_json::Value> = serde_json::from_str(&told.stdout).ok();
+        let pid = upgraded.and_then(|upgraded| i32::try_from(upgraded["pid"].as_i64()?).ok());
+        self.successors.extend(pid.and_then(Pid::from_raw));
+        told
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).expect("the program takes signals");
+        kill_process(self.pid(), signal).expect("the program takes signals");
     }
 
     /// Replaces the configuration, tells the program by SIGHUP, and waits until the new one is in force.
@@ -168,7 +190,7 @@ impl Bascule {
     }
 
     fn memory_line(&self, name: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix(name))
@@ -180,16 +202,16 @@ impl Bascule {
     /// How many files and sockets it has open.
     #[must_use]
     pub fn open_files(&self) -> usize {
-        let files = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let files = fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
         files.count()
     }
 
-    /// Whether it still runs.
+    /// Whether the process that was started still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the process that was started has ended by itself.
     #[track_caller]
     pub fn wait_for_end(&mut self, patience: Duration) -> ExitStatus {
         let ended = within(patience, || self.child.try_wait().unwrap());
@@ -201,6 +223,13 @@ impl Drop for Bascule {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for pid in &self.successors {
+            // Only a process that works in our folder: the number may be somebody else's by now.
+            let works_in = fs::read_link(format!("/proc/{pid}/cwd"));
+            if works_in.is_ok_and(|folder| Some(folder) == self.folder().canonicalize().ok()) {
+                let _ = kill_process(*pid, Signal::KILL);
+            }
+        }
         let log = self.log();
         if std::thread::panicking() {
             let config = fs::read_to_string(self.path("bascule.yaml")).unwrap_or_default();

@@ -1,7 +1,9 @@
 //! Steady load in the background: closed-loop clients that ask again and again until they are stopped.
 
 use crate::client::{Client, request};
+use crate::tls::TlsClient;
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -44,13 +46,36 @@ impl Load {
         Self::start_with(address, clients, target, false)
     }
 
+    /// Starts so many clients that speak TLS, with kept connections or with one for each request.
+    #[must_use]
+    pub fn start_tls(
+        address: SocketAddr,
+        clients: usize,
+        (tls, name): (TlsClient, &'static str),
+        keep: bool,
+    ) -> Self {
+        let dial = move || tls.connect(address, name).map(|(client, _)| client);
+        Self::start_over(clients, "/", keep, dial)
+    }
+
     fn start_with(address: SocketAddr, clients: usize, target: &'static str, keep: bool) -> Self {
+        Self::start_over(clients, target, keep, move || Client::try_connect(address))
+    }
+
+    fn start_over(
+        clients: usize,
+        target: &'static str,
+        keep: bool,
+        dial: impl Fn() -> io::Result<Client> + Send + Sync + 'static,
+    ) -> Self {
+        let dial = Arc::new(dial);
         let is_over = Arc::<AtomicBool>::default();
         let answered = Arc::<AtomicUsize>::default();
         let threads = (0..clients)
             .map(|_| {
                 let (is_over, answered) = (Arc::clone(&is_over), Arc::clone(&answered));
-                std::thread::spawn(move || ask(address, target, keep, &is_over, &answered))
+                let dial = Arc::clone(&dial);
+                std::thread::spawn(move || ask(&*dial, target, keep, &is_over, &answered))
             })
             .collect();
         Self {
@@ -83,7 +108,7 @@ impl Load {
 }
 
 fn ask(
-    address: SocketAddr,
+    dial: &dyn Fn() -> io::Result<Client>,
     target: &str,
     keep: bool,
     is_over: &AtomicBool,
@@ -93,10 +118,7 @@ fn ask(
     let mut connection: Option<Client> = None;
     let bytes = request("GET", target, &[], b"");
     while !is_over.load(Ordering::SeqCst) {
-        let mut client = match connection
-            .take()
-            .map_or_else(|| Client::try_connect(address), Ok)
-        {
+        let mut client = match connection.take().map_or_else(dial, Ok) {
             Ok(client) => client,
             Err(error) => {
                 report.failures.push(format!("connect: {error}"));

@@ -8,6 +8,7 @@ use crate::wait::within;
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -22,6 +23,9 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("listeners", "listeners: [{ name: web, address: $web }]\n"),
 ];
 
+/// Begins a program as a service manager does, with its standard input as the socket.
+const LISTEN: &str = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"";
+
 /// What is to be started.
 pub struct Setup {
     pub(crate) folder: TempDir,
@@ -29,6 +33,7 @@ pub struct Setup {
     pub(crate) io: Io,
     workers: usize,
     environment: Vec<(String, String)>,
+    listen_fd: Option<OwnedFd>,
 }
 
 /// The addresses that `$name` in a configuration stands for.
@@ -85,6 +90,7 @@ impl Setup {
             io: Io::Epoll,
             workers: 2,
             environment: Vec::new(),
+            listen_fd: None,
         }
     }
 
@@ -100,7 +106,7 @@ impl Setup {
         Self { io, ..self }
     }
 
-    /// The number of workers; two where it is not said.
+    /// The number of workers; two where it is not said, and with 0 what the configuration says.
     #[must_use]
     pub fn workers(self, workers: usize) -> Self {
         Self { workers, ..self }
@@ -125,6 +131,15 @@ impl Setup {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// A socket that the program gets as a service manager hands it over: as descriptor 3, with LISTEN_FDS.
+    #[must_use]
+    pub fn listen_fd(self, fd: OwnedFd) -> Self {
+        Self {
+            listen_fd: Some(fd),
+            ..self
+        }
     }
 
     /// Writes the configuration; blocks that it does not have are filled in.
@@ -165,14 +180,26 @@ impl Setup {
 
     fn command(&self) -> Command {
         let file = |name: &str| fs::File::create(self.folder().join(name)).unwrap();
-        let mut command = Command::new(program::path());
+        let mut command = match &self.listen_fd {
+            None => Command::new(program::path()),
+            Some(_) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", LISTEN, "sh"]).arg(program::path());
+                shell
+            }
+        };
+        command.args(["run", "--config", "bascule.yaml", "--io", self.io.name()]);
+        if self.workers > 0 {
+            command.args(["--workers", &self.workers.to_string()]);
+        }
         command
-            .args(["run", "--config", "bascule.yaml", "--io", self.io.name()])
-            .args(["--workers", &self.workers.to_string()])
             .current_dir(self.folder())
             .envs(self.environment.iter().cloned())
             .env("NO_COLOR", "1")
-            .stdin(Stdio::null())
+            .stdin(match &self.listen_fd {
+                None => Stdio::null(),
+                Some(fd) => fd.try_clone().unwrap().into(),
+            })
             .stdout(file("stdout.log"))
             .stderr(file("stderr.log"));
         command

@@ -24,6 +24,7 @@ mod seeing;
 mod timeouts;
 mod tls;
 mod tokens;
+mod upgrade;
 mod upstream_tls;
 mod waf;
 mod waf_audit;

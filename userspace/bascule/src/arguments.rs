@@ -56,6 +56,12 @@ pub(crate) enum Command {
     Reload(Place),
     /// Show what the running instance does: endpoints, bans, the kernel path.
     Status(Place),
+    /// Replace the running process by this program, without a lost connection.
+    ///
+    /// The new process reads the configuration, takes over the listening sockets, the admin socket, the bans and the XDP gate,
+    /// and serves; then the old one takes no new connections, finishes what is under way and ends. Where the new one does not
+    /// get so far, the old one goes on as if nothing had happened, and the reason is told.
+    Upgrade(Upgrade),
     /// Take no new connections, finish what is under way, end.
     Drain(Drain),
     /// Ban addresses and prefixes, on the running instance.
@@ -114,6 +120,18 @@ pub(crate) struct Place {
     pub(crate) socket: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) file: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Upgrade {
+    /// The program that takes over. Left out: the one that this command is.
+    #[arg(long)]
+    pub(crate) program: Option<PathBuf>,
+    /// How long it may take until it is able to serve: 90s, 5m. It may have rules to compile.
+    #[arg(long, value_parser = duration::parse, default_value = "2m")]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,9 @@
 //! Talks to a running instance over its admin socket. For the `bascule` command: every call blocks.
 
-use crate::admin::{BanAdded, BanFlushed, BanLifted, BanList, BanRequest, Problem, Reload, Status};
+use crate::admin::{
+    BanAdded, BanFlushed, BanLifted, BanList, BanRequest, Problem, Reload, Status, UpgradeRequest,
+    Upgraded,
+};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -126,6 +129,19 @@ impl Client {
         self.json(Call {
             patience: RELOAD_PATIENCE,
             ..Call::new(Method::POST, "/v1/reload")
+        })
+    }
+
+    /// Lets another process take the instance's place, and returns when it serves.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with the reason; then the instance goes on serving.
+    pub fn upgrade(&self, request: &UpgradeRequest) -> Result<Upgraded, ClientError> {
+        let given = request.timeout_seconds.map(Duration::from_secs);
+        self.json(Call {
+            // The instance gives up first.
+            patience: given.map_or(RELOAD_PATIENCE, |given| given + PATIENCE),
+            ..Call::new(Method::POST, "/v1/upgrade").with_body(request)
         })
     }
 

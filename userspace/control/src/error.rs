@@ -22,9 +22,15 @@ pub enum StartError {
     /// The admin socket or address.
     #[error(transparent)]
     Admin(AdminError),
-    /// A ban file.
+    /// A ban file, or the kernel path of the process that this one was to take over from.
     #[error("{0}")]
-    Bans(String),
+    Kernel(String),
+    /// The process that this one was to take over from.
+    #[error("{0}")]
+    Handover(String),
+    /// What a service manager passed on.
+    #[error("LISTEN_FDS names a descriptor that is not open: {0}")]
+    ListenFds(#[source] io::Error),
     /// Two metric families of one name: a defect of ours.
     #[error("metrics: {0}")]
     Metrics(#[source] prometheus::Error),

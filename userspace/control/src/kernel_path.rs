@@ -2,6 +2,9 @@
 
 use config::{Kernel, KernelMode};
 use kernel::{BanLimits, Bans, Counters, FileBan, Gate, GateSpec, Mode, UsedMode};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The bans and, where this host allows it, the XDP gate that carries them out.
@@ -18,26 +21,86 @@ enum Outcome {
 }
 
 impl KernelPath {
-    /// Attaches the gate where the configuration asks for it. A host that does not let us serves all the same, with
-    /// bans in user space; the log and the status say why.
-    pub(crate) fn open(kernel: Option<&Kernel>) -> Result<Self, String> {
-        let bans = Bans::new(kernel.map(limits).unwrap_or_default());
+    /// The list of bans alone; [`KernelPath::attach`] does the rest.
+    pub(crate) fn new(kernel: Option<&Kernel>) -> Self {
+        Self {
+            bans: Bans::new(kernel.map(limits).unwrap_or_default()),
+            gate: Mutex::new(Outcome::UserSpace("not attached yet".to_owned())),
+        }
+    }
+
+    /// Attaches the gate where the configuration asks for it, and reads the ban files. A host that does not let us serves
+    /// all the same, with bans in user space; the log and the status say why.
+    ///
+    /// In an upgrade `shared` is the pin folder of the running process with its lock. Then whatever fails is an error: who
+    /// had the kernel path before must not lose it.
+    pub(crate) fn attach(
+        &self,
+        kernel: Option<&Kernel>,
+        shared: Option<(PathBuf, File)>,
+    ) -> Result<(), String> {
         let outcome = match kernel {
             None => Outcome::UserSpace("`kernel` is not configured".to_owned()),
-            Some(kernel) => match Gate::attach(&spec(kernel), &bans) {
-                Ok(gate) => Outcome::Attached(gate),
-                Err(error) => {
-                    tracing::warn!(%error, "the XDP gate is not attached, bans work in user space");
-                    Outcome::UserSpace(error.to_string())
-                }
-            },
+            Some(kernel) => self.attach_to(&spec(kernel), shared)?,
         };
-        let path = Self {
-            bans,
-            gate: Mutex::new(outcome),
+        *self.lock() = outcome;
+        self.load_files(kernel)
+    }
+
+    fn attach_to(
+        &self,
+        spec: &GateSpec,
+        shared: Option<(PathBuf, File)>,
+    ) -> Result<Outcome, String> {
+        let is_upgrade = shared.is_some();
+        let attached = match shared {
+            Some((path, lock)) if path == spec.pin_dir => {
+                Gate::attach_beside(spec, &self.bans, lock)
+            }
+            _ => Gate::attach(spec, &self.bans),
         };
-        path.load_files(kernel)?;
-        Ok(path)
+        match attached {
+            Ok(gate) => Ok(Outcome::Attached(gate)),
+            Err(error) if is_upgrade => Err(format!("the XDP gate cannot be taken over: {error}")),
+            Err(error) => {
+                tracing::warn!(%error, "the XDP gate is not attached, bans work in user space");
+                Ok(Outcome::UserSpace(error.to_string()))
+            }
+        }
+    }
+
+    /// The pin folder and its lock, for the process that will take our place; none without a gate.
+    pub(crate) fn pins(&self) -> io::Result<Option<(PathBuf, File)>> {
+        match &*self.lock() {
+            Outcome::Attached(gate) => {
+                let lock = gate.lock_file()?;
+                Ok(Some((gate.pin_dir().to_owned(), lock)))
+            }
+            Outcome::UserSpace(_) => Ok(None),
+        }
+    }
+
+    /// The pin folder is this process's alone.
+    pub(crate) fn take_charge(&self) {
+        if let Outcome::Attached(gate) = &mut *self.lock() {
+            gate.take_charge();
+        }
+    }
+
+    /// Another process has taken our place.
+    pub(crate) fn leave(&self) {
+        if let Outcome::Attached(gate) = &mut *self.lock() {
+            gate.leave();
+        }
+    }
+
+    /// Another process has failed to take our place.
+    pub(crate) fn retake(&self) {
+        if let Outcome::Attached(gate) = &mut *self.lock()
+            && let Err(error) = gate.retake()
+        {
+            tracing::error!(%error, "the XDP gate cannot be taken back; drops go on by the program of the new process");
+        }
     }
 
     pub(crate) fn bans(&self) -> &Bans {

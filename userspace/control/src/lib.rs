@@ -1,6 +1,6 @@
 //! The control plane: everything that is not on the path of a request.
 //!
-//! `supervisor` is the process as a whole, `build` makes a generation of a configuration, `watch` says when it is time
+//! `supervisor` is the process as a whole, `handover` passes it on to the next one, `build` makes a generation of a configuration, `watch` says when it is time
 //! for another one, `kernel_path` has the XDP gate, `probes` and `keys` keep endpoints' health and key sets up to date,
 //! `admin` serves the API that `client` speaks to.
 #![forbid(unsafe_code)]
@@ -13,6 +13,7 @@ mod check;
 pub mod client;
 mod download;
 mod error;
+mod handover;
 mod https;
 mod kernel_path;
 pub mod key_store;
@@ -22,6 +23,7 @@ mod policy;
 mod probes;
 mod random;
 mod self_test;
+mod service;
 mod supervisor;
 #[cfg(test)]
 mod testing;
@@ -33,6 +35,7 @@ pub use build::{KeySource, PolicyReport, ProbeKind, ProbePlan};
 pub use check::{CheckReport, check};
 pub use download::{DownloadError, download};
 pub use error::StartError;
+pub use handover::{Predecessor, UpgradeError};
 pub use kernel::{HostReport, InterfaceReport, KernelPath};
 pub use policy::{PolicyError, policy_rules};
 pub use self_test::SelfTest;

@@ -2,6 +2,7 @@
 
 use crate::build::Built;
 use crate::error::StartError;
+use crate::handover::Handed;
 use config::{Diagnostic, Diagnostics, Io, Kind, Loaded};
 use net::Driver;
 use proxy::{Shared, Sockets};
@@ -9,12 +10,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Binds the listeners that are not bound yet. When one cannot be, none of the new ones is left bound.
+/// Binds the listeners that are not bound yet, or takes over what was handed to this process. When one cannot be, none of the new ones is left bound.
 pub(crate) fn bind_new(
     loaded: &Loaded,
     built: &Built,
     sockets: &Sockets,
     old: &[SocketAddr],
+    handed: &mut Handed,
 ) -> Result<Vec<SocketAddr>, Diagnostics> {
     let mut bound = Vec::new();
     for plan in built
@@ -23,7 +25,9 @@ pub(crate) fn bind_new(
         .iter()
         .filter(|plan| !old.contains(&plan.address))
     {
-        if let Err(error) = sockets.bind(plan) {
+        if let Some(given) = handed.listener(plan.address) {
+            sockets.adopt(plan, given);
+        } else if let Err(error) = sockets.bind(plan) {
             bound.iter().for_each(|address| sockets.forget(*address));
             let listeners = &loaded.config.listeners;
             let place = listeners

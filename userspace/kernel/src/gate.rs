@@ -14,6 +14,8 @@ use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, programs::ProgramError};
 use links::Links;
 use pins::PinDir;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -88,7 +90,19 @@ impl Gate {
     /// # Errors
     /// [`AttachError`] says what is missing and what to do. Links that were there before stay.
     pub fn attach(spec: &GateSpec, bans: &Bans) -> Result<Self, AttachError> {
-        let pins = PinDir::open(&spec.pin_dir)?;
+        Self::attach_in(PinDir::open(&spec.pin_dir)?, spec, bans)
+    }
+
+    /// As [`Gate::attach`], beside the process that has the pin folder of the spec and gave us its lock
+    /// ([`Gate::lock_file`]). The folder is ours from [`Gate::take_charge`] on.
+    ///
+    /// # Errors
+    /// As [`Gate::attach`]. The other process should take its interfaces back then ([`Gate::retake`]).
+    pub fn attach_beside(spec: &GateSpec, bans: &Bans, lock: File) -> Result<Self, AttachError> {
+        Self::attach_in(PinDir::share(&spec.pin_dir, lock), spec, bans)
+    }
+
+    fn attach_in(pins: PinDir, spec: &GateSpec, bans: &Bans) -> Result<Self, AttachError> {
         let mut loaded = load::load(&pins, bans)?;
         let mut links = Links::default();
         let program = program(&mut loaded.ebpf)?;
@@ -109,6 +123,34 @@ impl Gate {
     pub fn set_interfaces(&mut self, interfaces: &[String], mode: Mode) -> Result<(), AttachError> {
         let program = program(&mut self.ebpf)?;
         self.links.sync(program, &self.pins, interfaces, mode)
+    }
+
+    /// A further descriptor of the lock on the pin folder, for the process that will take our place.
+    ///
+    /// # Errors
+    /// No descriptor is free.
+    pub fn lock_file(&self) -> io::Result<File> {
+        self.pins.lock_file()
+    }
+
+    /// The pin folder is this process's from now on: it unlocks the folder in the end.
+    pub fn take_charge(&mut self) {
+        self.pins.set_ours(true);
+    }
+
+    /// The pin folder is another process's from now on. Dropping this changes nothing of it.
+    pub fn leave(&mut self) {
+        self.pins.set_ours(false);
+    }
+
+    /// Puts this program back on its interfaces, after another process has failed to take our place.
+    ///
+    /// # Errors
+    /// Where the program is not there any more.
+    pub fn retake(&mut self) -> Result<(), AttachError> {
+        let program = program(&mut self.ebpf)?;
+        self.links.retake(program, &self.pins);
+        Ok(())
     }
 
     /// The interfaces that the program is attached to.

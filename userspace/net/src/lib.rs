@@ -43,6 +43,7 @@ mod deadlines;
 mod driver;
 mod epoll;
 mod fair;
+mod handover;
 mod hangup;
 mod listen;
 mod parts;
@@ -61,8 +62,9 @@ pub use driver::{
     ConnectOptions, Driver, KeepAlive, ListenOptions, Listener, RecvHint, RuntimeOptions, Stream,
 };
 pub use epoll::{Epoll, EpollListener, EpollStream};
+pub use handover::{Channel, MESSAGE_LIMIT_BYTES, MESSAGE_LIMIT_FDS, Message, listen_fds};
 pub use hangup::hung_up;
-pub use listen::{AcceptError, accept_error, open as open_listener};
+pub use listen::{AcceptError, accept_error, open as open_listener, shares_port};
 pub use parts::{Parts, Piece};
 pub use pool::{
     Class, LARGE_BYTES, LARGE_KEPT, MEDIUM_BYTES, MEDIUM_KEPT, PoolUse, SMALL_BYTES, SMALL_KEPT,

@@ -33,6 +33,14 @@ pub fn open(address: SocketAddr, options: &ListenOptions) -> io::Result<TcpListe
     Ok(socket.into())
 }
 
+/// Whether further sockets can be bound to the address of this one (SO_REUSEPORT).
+#[must_use]
+pub fn shares_port(listener: &TcpListener) -> bool {
+    socket2::SockRef::from(listener)
+        .reuse_port()
+        .unwrap_or(false)
+}
+
 /// Makes a socket that listens already one of ours.
 pub(crate) fn adopt(listener: &TcpListener, options: &ListenOptions) -> io::Result<()> {
     listener.set_nonblocking(true)?;

@@ -5,6 +5,7 @@ use crate::front::{Arrival, Reader, Writer};
 use crate::generation::{ListenerPlan, contains};
 use crate::wait::Timer;
 use crate::worker::Worker;
+use crate::workers::Leave;
 use http::h1::request::RequestHead;
 use net::{Driver, Stream};
 use std::net::{Shutdown, SocketAddr};
@@ -56,7 +57,7 @@ pub(crate) async fn serve<D: Driver>(worker: &Rc<Worker<D>>, io: &Io<D::Stream>,
     let mut head = RequestHead::new();
     let mut budget = Budget::default();
     loop {
-        if worker.draining.get() && !reader.has_more() {
+        if worker.leaving.get() == Some(Leave::AtOnce) && !reader.has_more() {
             break;
         }
         budget.next(reader.has_more());
@@ -83,7 +84,7 @@ pub(crate) async fn serve<D: Driver>(worker: &Rc<Worker<D>>, io: &Io<D::Stream>,
                 exchange::refuse(worker, peer, &Misfit::unread(reason), &mut writer).await
             }
             Arrival::Head(bytes) => {
-                let last = worker.draining.get() || budget.is_spent(plan);
+                let last = worker.leaving.get().is_some() || budget.is_spent(plan);
                 let front = exchange::Front {
                     reader: &mut reader,
                     writer: &mut writer,

@@ -20,6 +20,7 @@ mod upstream;
 mod wait;
 mod waiting;
 mod worker;
+mod workers;
 
 pub use admission::{Admission, AdmissionLimits, Admitted, Refused};
 pub use generation::{
@@ -31,4 +32,5 @@ pub use log::{
 };
 pub use metrics::Metrics;
 pub use sockets::Sockets;
-pub use worker::{Order, Shared, Workers};
+pub use worker::Shared;
+pub use workers::{Leave, Order, Workers};

@@ -8,15 +8,15 @@ use crate::sockets::Sockets;
 use crate::upstream::Pools;
 use crate::wait::Wait;
 use crate::waiting::Waiting;
+use crate::workers::{Leave, Order, Step};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use net::{Clock, Deadlines, Driver, RuntimeOptions};
+use net::{Clock, Deadlines, Driver};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
@@ -33,84 +33,6 @@ pub struct Shared {
     pub bans: kernel::Bans,
     /// Where access lines go; `None`: nowhere.
     pub access_log: ArcSwapOption<AccessTarget>,
-}
-
-/// What a worker is told while it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Serve; the generation has this number.
-    Serve(u64),
-    /// Take no new connections, finish what is under way until the deadline, then end.
-    Drain(Instant),
-}
-
-/// The running workers.
-pub struct Workers {
-    threads: Vec<JoinHandle<io::Result<()>>>,
-    orders: watch::Sender<Order>,
-}
-
-impl Workers {
-    /// Starts `count` workers, each pinned to a core of its own where there are enough.
-    ///
-    /// # Errors
-    /// When a thread cannot be started.
-    pub fn start<D: Driver>(
-        shared: &Arc<Shared>,
-        sockets: &Arc<Sockets>,
-        count: usize,
-    ) -> io::Result<Self> {
-        let number = shared.generation.load().number;
-        let (orders, receiver) = watch::channel(Order::Serve(number));
-        let cores = net::cores().unwrap_or_default();
-        let mut threads = Vec::with_capacity(count);
-        for index in 0..count {
-            let (shared, sockets, orders) =
-                (Arc::clone(shared), Arc::clone(sockets), receiver.clone());
-            let core = if count <= cores.len() {
-                cores.get(index).copied()
-            } else {
-                None
-            };
-            let thread = std::thread::Builder::new()
-                .name(format!("worker-{index}"))
-                .spawn(move || {
-                    if let Some(core) = core
-                        && let Err(error) = net::pin_to_core(core)
-                    {
-                        tracing::warn!(worker = index, core, %error, "worker is not pinned");
-                    }
-                    let main = run::<D>(index, shared, sockets, orders);
-                    D::block_on(&RuntimeOptions::default(), main)?
-                })?;
-            threads.push(thread);
-        }
-        Ok(Self { threads, orders })
-    }
-
-    /// Tells the workers that another generation is in force.
-    pub fn reloaded(&self, number: u64) {
-        self.orders.send_replace(Order::Serve(number));
-    }
-
-    /// Lets the workers finish what is under way, for at most `patience`, and ends them.
-    pub fn drain(self, patience: Duration) {
-        self.orders
-            .send_replace(Order::Drain(Instant::now() + patience));
-        for thread in self.threads {
-            match thread.join() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "worker ended with an error"),
-                Err(_) => tracing::error!("worker panicked"),
-            }
-        }
-    }
-
-    /// Whether all workers still run: one that ended by itself is a defect.
-    #[must_use]
-    pub fn all_alive(&self) -> bool {
-        self.threads.iter().all(|thread| !thread.is_finished())
-    }
 }
 
 /// A generation as one worker uses it, with the worker's own counters for its routes and endpoints.
@@ -162,7 +84,8 @@ pub(crate) struct Worker<D: Driver> {
     pub(crate) tokens: RefCell<auth::TokenCache>,
     pub(crate) random: Random,
     pub(crate) connections: Cell<usize>,
-    pub(crate) draining: Cell<bool>,
+    /// How connections end; none while the worker serves.
+    pub(crate) leaving: Cell<Option<Leave>>,
     date: Cell<(Instant, [u8; http::date::DATE_BYTES])>,
     view: RefCell<Rc<View>>,
     sockets: Arc<Sockets>,
@@ -190,7 +113,7 @@ impl<D: Driver> Worker<D> {
             )),
             random: Random::new(),
             connections: Cell::new(0),
-            draining: Cell::new(false),
+            leaving: Cell::new(None),
             date: Cell::new((
                 deadlines.clock().now(),
                 http::date::format(SystemTime::now()),
@@ -244,16 +167,20 @@ impl<D: Driver> Worker<D> {
     }
 }
 
-async fn run<D: Driver>(
+/// A worker's life: what its thread does from beginning to end.
+pub(crate) async fn run<D: Driver>(
     index: usize,
     shared: Arc<Shared>,
     sockets: Arc<Sockets>,
     mut orders: watch::Receiver<Order>,
+    steps: mpsc::Sender<Step>,
 ) -> io::Result<()> {
     let worker = Rc::new(Worker::<D>::new(index, shared, sockets));
     tokio::task::spawn_local(worker.deadlines.clone().run());
     let mut listeners = Listeners::default();
-    listeners.follow(&worker);
+    let mut is_serving = false;
+    // Nobody listens any more where the start was given up.
+    let _ = steps.send(Step::Up);
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
@@ -265,11 +192,16 @@ async fn run<D: Driver>(
                     Order::Serve(_) if changed.is_ok() => {
                         worker.follow();
                         listeners.follow(&worker);
+                        if !is_serving {
+                            is_serving = true;
+                            let _ = steps.send(Step::Serving);
+                        }
                     }
-                    Order::Serve(_) => return Ok(()),
-                    Order::Drain(until) => {
+                    Order::Hold if changed.is_ok() => {}
+                    Order::Hold | Order::Serve(_) => return Ok(()),
+                    Order::Drain(until, leave) => {
                         drop(listeners);
-                        drain(&worker, until).await;
+                        drain(&worker, until, leave).await;
                         worker.tick();
                         return Ok(());
                     }
@@ -279,13 +211,26 @@ async fn run<D: Driver>(
     }
 }
 
-/// Waits until every connection has ended or the time is up. Idle connections end at once.
-async fn drain<D: Driver>(worker: &Worker<D>, until: Instant) {
-    worker.draining.set(true);
-    worker.deadlines.expire(Wait::Idle);
+/// Waits until every connection has ended or the time is up.
+async fn drain<D: Driver>(worker: &Worker<D>, until: Instant, leave: Leave) {
+    const LOOK: Duration = Duration::from_millis(20);
+    worker.leaving.set(Some(leave));
+    let mut ticked = Instant::now();
     while worker.connections.get() > 0 && Instant::now() < until {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        if leave == Leave::AtOnce {
+            worker.deadlines.expire(Wait::Idle);
+        }
+        tokio::time::sleep(LOOK).await;
+        if ticked.elapsed() >= TICK {
+            worker.tick();
+            ticked = Instant::now();
+        }
+    }
+    if worker.connections.get() > 0 && leave == Leave::WithNextAnswer {
+        // Those that were idle to the end close in order.
+        worker.leaving.set(Some(Leave::AtOnce));
         worker.deadlines.expire(Wait::Idle);
+        tokio::time::sleep(LOOK).await;
     }
     if worker.connections.get() > 0 {
         tracing::warn!(
@@ -296,10 +241,10 @@ async fn drain<D: Driver>(worker: &Worker<D>, until: Instant) {
     }
 }
 
-/// The accept loops of a worker, by address. Dropping one closes its socket.
+/// The accept loops of a worker, by address: one a socket. Dropping one closes its socket.
 #[derive(Default)]
 struct Listeners {
-    running: HashMap<SocketAddr, tokio::task::JoinHandle<()>>,
+    running: HashMap<SocketAddr, Vec<tokio::task::JoinHandle<()>>>,
 }
 
 impl Listeners {
@@ -307,10 +252,10 @@ impl Listeners {
     fn follow<D: Driver>(&mut self, worker: &Rc<Worker<D>>) {
         let view = worker.view();
         let wanted = &view.generation.listeners;
-        self.running.retain(|address, task| {
+        self.running.retain(|address, tasks| {
             let keep = wanted.iter().any(|plan| plan.address == *address);
             if !keep {
-                task.abort();
+                tasks.iter().for_each(tokio::task::JoinHandle::abort);
             }
             keep
         });
@@ -318,15 +263,25 @@ impl Listeners {
             if self.running.contains_key(&plan.address) {
                 continue;
             }
-            let listener = worker
+            let adopted = worker
                 .sockets
-                .take(plan.address, worker.index)
-                .and_then(|socket| D::adopt(socket, &accept::options(plan)));
-            match listener {
-                Ok(listener) => {
-                    let task = accept::run(Rc::clone(worker), listener, plan.address);
-                    self.running
-                        .insert(plan.address, tokio::task::spawn_local(task));
+                .of_worker(plan.address, worker.index)
+                .and_then(|sockets| {
+                    let options = accept::options(plan);
+                    let adopt = |socket| D::adopt(socket, &options);
+                    sockets
+                        .into_iter()
+                        .map(adopt)
+                        .collect::<io::Result<Vec<_>>>()
+                });
+            match adopted {
+                Ok(listeners) => {
+                    let start = |listener| {
+                        let task = accept::run(Rc::clone(worker), listener, plan.address);
+                        tokio::task::spawn_local(task)
+                    };
+                    let tasks = listeners.into_iter().map(start).collect();
+                    self.running.insert(plan.address, tasks);
                 }
                 // The control plane has bound it before the generation took effect, so this is a defect of ours.
                 Err(error) => tracing::error!(address = %plan.address, %error, "listener lost"),
@@ -337,9 +292,8 @@ impl Listeners {
 
 impl Drop for Listeners {
     fn drop(&mut self) {
-        self.running
-            .values()
-            .for_each(tokio::task::JoinHandle::abort);
+        let tasks = self.running.values().flatten();
+        tasks.for_each(tokio::task::JoinHandle::abort);
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// The longest ban that can be asked for, in seconds: a hundred years. A longer one is refused; a ban without end has
 /// no time at all.
@@ -67,6 +68,31 @@ pub struct Status {
     pub upstreams: Vec<UpstreamStatus>,
     /// What the XDP gate counted, by reason; empty without it.
     pub packets: Vec<PacketCount>,
+}
+
+/// What `bascule upgrade` asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpgradeRequest {
+    /// The program to start; left out: the file that the running process was started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<PathBuf>,
+    /// How long it may take until it is able to serve; left out: two minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
+}
+
+/// An upgrade that took place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upgraded {
+    /// The process that serves now.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+    /// The process that served before; it ends when what is under way has ended.
+    pub previous_pid: u32,
+    /// How long it may take for that.
+    pub drain_seconds: u64,
 }
 
 /// A listener.

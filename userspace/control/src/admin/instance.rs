@@ -1,6 +1,7 @@
 //! What the admin API sees of the process that it belongs to.
 
-use super::api::{PolicyStatus, ProcessState, SelfTestStatus};
+use super::api::{PolicyStatus, ProcessState, SelfTestStatus, UpgradeRequest, Upgraded};
+use crate::handover::UpgradeError;
 use crate::supervisor::{Reloaded, State, Supervisor};
 use config::Diagnostics;
 use kernel::{Bans, CounterSample};
@@ -41,6 +42,11 @@ pub(crate) trait Instance: Send + Sync + 'static {
     fn access_lines_dropped(&self) -> u64;
     /// Puts the configuration in force again.
     fn reload(self: Arc<Self>) -> impl Future<Output = Result<Reloaded, Diagnostics>> + Send;
+    /// Lets another process take this one's place.
+    fn upgrade(
+        self: Arc<Self>,
+        request: UpgradeRequest,
+    ) -> impl Future<Output = Result<Upgraded, UpgradeError>> + Send;
     /// Opens the log files again.
     fn reopen_logs(&self);
     /// Begins to drain.
@@ -137,6 +143,10 @@ impl Instance for Supervisor {
 
     async fn reload(self: Arc<Self>) -> Result<Reloaded, Diagnostics> {
         Self::reload(&self).await
+    }
+
+    async fn upgrade(self: Arc<Self>, request: UpgradeRequest) -> Result<Upgraded, UpgradeError> {
+        Self::upgrade(&self, request).await
     }
 
     fn reopen_logs(&self) {

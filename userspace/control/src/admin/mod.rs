@@ -8,6 +8,7 @@
 //! | `GET /readyz` | 200 while it serves and every worker runs, else 503 |
 //! | `GET /v1/status` | [`Status`] |
 //! | `POST /v1/reload` | [`Reload`]; 422 with diagnostics where the configuration is refused |
+//! | `POST /v1/upgrade` | [`UpgradeRequest`] → [`Upgraded`]; 422 or 409 with the reason, and nothing has changed |
 //! | `POST /v1/drain` | 202 |
 //! | `GET /v1/bans` | [`BanList`] |
 //! | `POST /v1/bans` | [`BanRequest`] → [`BanAdded`] |
@@ -33,8 +34,8 @@ mod tests;
 pub use api::{
     BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanRequest, BanResult, EndpointStatus,
     ListenerStatus, MAX_TTL_SECONDS, PacketCount, PolicyStatus, Problem, ProcessState, Reload,
-    Status, UpstreamStatus,
+    Status, UpgradeRequest, Upgraded, UpstreamStatus,
 };
 pub use server::AdminError;
-pub(crate) use server::{Admin, bind};
+pub(crate) use server::{Admin, AdminSockets, Bound, bind};
 pub use socket::{SocketError, socket_path};

@@ -1,10 +1,11 @@
 //! What each request of the admin API does.
 
 use super::answer::{self, Answer};
-use super::api::{ProcessState, Reload};
+use super::api::{ProcessState, Reload, UpgradeRequest};
 use super::instance::Instance;
 use super::scrape::{self, Now};
 use super::{bans, status};
+use crate::handover::UpgradeError;
 use crate::supervisor::Reloaded;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -72,6 +73,10 @@ pub(super) async fn serve<I: Instance>(
             answer::json(StatusCode::OK, &status)
         }
         (_, "/v1/reload") => reload(instance).await,
+        (_, "/v1/upgrade") => match body(request).await {
+            Ok(body) => upgrade(instance, &body).await,
+            Err(answer) => answer,
+        },
         (_, "/v1/drain") => drain(&*instance),
         (_, "/v1/logs/reopen") => {
             instance.reopen_logs();
@@ -95,9 +100,10 @@ fn allowed(path: &str, scope: Scope) -> Option<&'static str> {
     match (path, scope) {
         ("/metrics" | "/healthz" | "/readyz", _) | ("/v1/status", Scope::All) => Some("GET, HEAD"),
         ("/v1/bans", Scope::All) => Some("GET, HEAD, POST, DELETE"),
-        ("/v1/reload" | "/v1/drain" | "/v1/bans/flush" | "/v1/logs/reopen", Scope::All) => {
-            Some("POST")
-        }
+        (
+            "/v1/reload" | "/v1/upgrade" | "/v1/drain" | "/v1/bans/flush" | "/v1/logs/reopen",
+            Scope::All,
+        ) => Some("POST"),
         _ => None,
     }
 }
@@ -107,8 +113,8 @@ fn not_found(path: &str, scope: Scope) -> Answer {
         (Some(_), Scope::Watch) => "this is answered on the admin socket alone",
         (_, Scope::Watch) => "there are /metrics, /healthz and /readyz",
         (_, Scope::All) => {
-            "there are /metrics, /healthz, /readyz, /v1/status, /v1/reload, /v1/drain, /v1/bans, /v1/bans/flush and \
-             /v1/logs/reopen"
+            "there are /metrics, /healthz, /readyz, /v1/status, /v1/reload, /v1/upgrade, /v1/drain, /v1/bans, \
+             /v1/bans/flush and /v1/logs/reopen"
         }
     };
     answer::problem(StatusCode::NOT_FOUND, detail)
@@ -165,6 +171,39 @@ async fn reload<I: Instance>(instance: Arc<I>) -> Answer {
     match tokio::spawn(instance.reload()).await {
         Ok(Ok(reloaded)) => answer::json(StatusCode::OK, &told(&reloaded)),
         Ok(Err(diagnostics)) => answer::refused(&diagnostics),
+        Err(error) => defect(&error),
+    }
+}
+
+async fn upgrade<I: Instance>(instance: Arc<I>, body: &[u8]) -> Answer {
+    let body = if body.is_empty() { b"{}" } else { body };
+    let request: UpgradeRequest = match serde_json::from_slice(body) {
+        Ok(request) => request,
+        Err(error) => {
+            let detail = format!(
+                r#"expected {{"program": "/usr/bin/bascule", "timeout_seconds": 60}}, both of which may be left out: {error}"#
+            );
+            return answer::problem(StatusCode::BAD_REQUEST, detail);
+        }
+    };
+    // A task of its own: a client that hangs up does not stop an upgrade half way.
+    match tokio::spawn(instance.upgrade(request)).await {
+        Ok(Ok(upgraded)) => answer::json(StatusCode::OK, &upgraded),
+        Ok(Err(error)) => {
+            let is_config = matches!(
+                error,
+                UpgradeError::Refused {
+                    is_config: true,
+                    ..
+                }
+            );
+            let status = if is_config {
+                StatusCode::UNPROCESSABLE_ENTITY
+            } else {
+                StatusCode::CONFLICT
+            };
+            answer::problem(status, error.to_string())
+        }
         Err(error) => defect(&error),
     }
 }

@@ -4,7 +4,7 @@ use config::default_admin_socket;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
 
@@ -51,16 +51,45 @@ pub fn socket_path(config: &Path, admin: &config::Admin) -> PathBuf {
     )
 }
 
-/// The file of the socket. Dropping it removes the file, unless another socket has taken its place.
+/// The file of the socket. Dropping it removes the file, unless another socket has taken its place, or another process has
+/// the socket.
 pub(super) struct AdminSocket {
     path: PathBuf,
     /// Device and inode.
     identity: (u64, u64),
+    /// Whether the file is ours to remove.
+    is_ours: bool,
 }
 
 impl AdminSocket {
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Takes over a socket that another process listens on. The file is the other's to remove, until it lets go.
+    pub(super) fn adopt(
+        path: &Path,
+        listener: StdUnixListener,
+    ) -> Result<(Self, UnixListener), SocketError> {
+        let refused = |doing| {
+            let path = path.to_owned();
+            move |error| SocketError::Refused { path, doing, error }
+        };
+        let file = Self {
+            path: path.to_owned(),
+            identity: identity(path).map_err(refused("looking at it"))?,
+            is_ours: false,
+        };
+        listener
+            .set_nonblocking(true)
+            .map_err(refused("making it non-blocking"))?;
+        let listener = UnixListener::from_std(listener).map_err(refused("registering it"))?;
+        Ok((file, listener))
+    }
+
+    /// The file is this process's from now on, or another's.
+    pub(super) fn set_ours(&mut self, is_ours: bool) {
+        self.is_ours = is_ours;
     }
 
     /// Makes the socket and listens on it. Call it inside the runtime.
@@ -93,6 +122,7 @@ impl AdminSocket {
         let file = Self {
             path: path.to_owned(),
             identity,
+            is_ours: true,
         };
         socket.listen(BACKLOG).map_err(refused("listen"))?;
         socket
@@ -105,7 +135,7 @@ impl AdminSocket {
 
 impl Drop for AdminSocket {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+        if self.is_ours && identity(&self.path).is_ok_and(|identity| identity == self.identity) {
             // It would be found stale and replaced anyway.
             let _ = fs::remove_file(&self.path);
         }

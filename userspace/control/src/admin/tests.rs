@@ -3,6 +3,7 @@ use super::server::{Admin, bind_to};
 use super::*;
 use crate::build::{self, Memory};
 use crate::client::{Client, ClientError};
+use crate::handover::{Handed, UpgradeError};
 use crate::supervisor::Reloaded;
 use config::{Config, Diagnostics, Host, Loaded};
 use kernel::{BanLimits, Bans, CounterSample, PacketReason};
@@ -152,6 +153,26 @@ impl Instance for Pretended {
         })
     }
 
+    async fn upgrade(self: Arc<Self>, request: UpgradeRequest) -> Result<Upgraded, UpgradeError> {
+        let state = self.state();
+        if state != ProcessState::Serving {
+            let state = state.name();
+            return Err(UpgradeError::NotServing { state });
+        }
+        match request.program {
+            Some(program) if program.as_os_str() == "wrong" => Err(UpgradeError::Refused {
+                reason: "bascule.yaml:1:1: error".to_owned(),
+                is_config: true,
+            }),
+            _ => Ok(Upgraded {
+                pid: 2,
+                version: "next".to_owned(),
+                previous_pid: 1,
+                drain_seconds: request.timeout_seconds.unwrap_or_default(),
+            }),
+        }
+    }
+
     fn reopen_logs(&self) {
         self.reopened.fetch_add(1, Ordering::Relaxed);
     }
@@ -181,7 +202,9 @@ fn given() -> Given {
         .unwrap();
     let instance = Arc::new(Pretended::new());
     let address = Some("127.0.0.1:0".parse().unwrap());
-    let bound = runtime.block_on(bind_to(&socket, address)).unwrap();
+    let bound = runtime
+        .block_on(bind_to(&socket, address, &mut Handed::default()))
+        .unwrap();
     let address = bound.address().unwrap();
     let inside = runtime.enter();
     let admin = bound.serve();

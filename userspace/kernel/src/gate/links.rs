@@ -133,6 +133,23 @@ impl Links {
         Ok(())
     }
 
+    /// Puts this program back on links that another process has switched to its own.
+    pub(super) fn retake(&mut self, program: &mut Xdp, pins: &PinDir) {
+        for held in &mut self.held {
+            let Attachment {
+                interface, mode, ..
+            } = &held.attachment;
+            let name = PinnedName {
+                path: pins.link(*mode, interface),
+                mode: *mode,
+                interface: interface.clone(),
+            };
+            if let Some(link) = adopt(program, &name) {
+                held.link = link;
+            }
+        }
+    }
+
     /// One interface; says whether its link is new. `before` is what is pinned for the name.
     fn ensure(
         &mut self,

@@ -14,16 +14,21 @@ use std::path::{Path, PathBuf};
 const STAGING: &str = "staging";
 const LINK_PREFIX: &str = "xdp-";
 
-/// The folder, locked for this process. The lock ends with the process, however it ends.
+/// The folder, locked for this process. The lock ends with the process, however it ends. In an upgrade two processes share
+/// it, and the one that serves has it.
 pub(super) struct PinDir {
     path: PathBuf,
     lock: File,
+    /// Whether the lock is ours to end.
+    is_ours: bool,
 }
 
 impl Drop for PinDir {
     fn drop(&mut self) {
-        // Closing the file would not do: a child that another thread is just starting has it open too.
-        let _ = self.lock.unlock();
+        if self.is_ours {
+            // Closing the file would not do: a child that another thread is just starting has it open too.
+            let _ = self.lock.unlock();
+        }
     }
 }
 
@@ -35,6 +40,25 @@ pub(super) struct PinnedName {
 }
 
 impl PinDir {
+    /// Shares a folder that another process has locked, until that one lets go of it ([`PinDir::set_ours`]).
+    pub(super) fn share(path: &Path, lock: File) -> Self {
+        Self {
+            path: path.to_owned(),
+            lock,
+            is_ours: false,
+        }
+    }
+
+    /// The lock, for another process to share.
+    pub(super) fn lock_file(&self) -> io::Result<File> {
+        self.lock.try_clone()
+    }
+
+    /// From now on the lock is this process's, or another's.
+    pub(super) fn set_ours(&mut self, is_ours: bool) {
+        self.is_ours = is_ours;
+    }
+
     /// Makes the folder where it is missing, on a BPF file system, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, AttachError> {
         bpffs::ensure(path).map_err(|error| AttachError::NoBpffs {
@@ -55,6 +79,7 @@ impl PinDir {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
                 lock: folder,
+                is_ours: true,
             }),
             Err(TryLockError::WouldBlock) => Err(AttachError::InUse {
                 path: path.to_owned(),

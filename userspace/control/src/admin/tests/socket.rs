@@ -6,7 +6,9 @@ use std::path::Path;
 
 impl Given {
     fn serve_again(&self, socket: &Path) -> Result<Admin<Pretended>, AdminError> {
-        let bound = self.runtime.block_on(bind_to(socket, None))?;
+        let bound = self
+            .runtime
+            .block_on(bind_to(socket, None, &mut Handed::default()))?;
         let _inside = self.runtime.enter();
         let admin = bound.serve();
         admin.speak_for(Arc::clone(&self.instance));
@@ -75,7 +77,10 @@ fn an_end_removes_the_file_but_not_that_of_a_successor() {
 fn a_start_is_told_to_who_asks() {
     let given = given();
     let socket = given.folder.path().join("early.sock");
-    let bound = given.runtime.block_on(bind_to(&socket, None)).unwrap();
+    let bound = given
+        .runtime
+        .block_on(bind_to(&socket, None, &mut Handed::default()))
+        .unwrap();
     let inside = given.runtime.enter();
     let admin = bound.serve();
     drop(inside);
@@ -107,9 +112,11 @@ fn a_start_is_told_to_who_asks() {
 fn an_address_that_is_taken_is_named() {
     let given = given();
     let socket = given.folder.path().join("second.sock");
-    let bound = given
-        .runtime
-        .block_on(bind_to(&socket, Some(given.address)));
+    let bound = given.runtime.block_on(bind_to(
+        &socket,
+        Some(given.address),
+        &mut Handed::default(),
+    ));
     let error = bound.err().unwrap().to_string();
     assert!(
         error.contains(&format!("admin.address {}", given.address)),

@@ -1,0 +1,212 @@
+//! From a configuration to a process that serves, and to its end.
+
+use super::{Current, StartOptions, State, Supervisor, report};
+use crate::access_log;
+use crate::admin::{self, Admin};
+use crate::build::{self, Memory};
+use crate::error::StartError;
+use crate::handover::{Handed, Predecessor, service_sockets};
+use crate::kernel_path::KernelPath;
+use crate::keys::KeyFetcher;
+use crate::listening::{bind_new, start_workers};
+use crate::probes::Probes;
+use crate::service;
+use crate::upgrades::Upgrades;
+use crate::watch::{self, FileTime};
+use arc_swap::ArcSwap;
+use config::{Config, Loaded, Workers};
+use prometheus::Registry;
+use proxy::{Leave, Metrics, Shared, Sockets};
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+/// Threads of the control plane. It waits far more than it works.
+const CONTROL_THREADS: usize = 2;
+
+/// Runs the process until it has drained. With a predecessor it takes that one's place as soon as it is able to serve.
+///
+/// # Errors
+/// What kept it from starting. Once it serves, it ends without an error.
+pub fn run(options: &StartOptions, predecessor: Option<&Predecessor>) -> Result<(), StartError> {
+    let read_at = FileTime::now();
+    let loaded = Config::load(&options.config).map_err(StartError::Config)?;
+    report(&loaded.warnings);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .map_err(StartError::Runtime)?;
+    let _inside = runtime.enter();
+    let mut handed = match predecessor {
+        Some(predecessor) => predecessor.handed()?,
+        None => service_sockets()?,
+    };
+    // First of all: whoever has the socket is the one instance of this configuration. Sockets of listeners can be
+    // shared, so a second instance would take connections away from the first.
+    let bound = runtime
+        .block_on(admin::bind(
+            &options.config,
+            &loaded.config.admin,
+            &mut handed,
+        ))
+        .map_err(StartError::Admin)?;
+    let duplicates = bound.duplicates().map_err(StartError::Runtime)?;
+    let has_admin_socket = bound.is_adopted();
+    // Until it has let go, the running process answers.
+    let (admin, waiting) = match predecessor {
+        None => (Some(bound.serve()), None),
+        Some(_) => (None, Some(bound)),
+    };
+    let supervisor = Supervisor::prepare(options, loaded, read_at, &mut handed)?;
+    supervisor.keep_admin(Some(duplicates));
+    let pins = handed.pins();
+    handed.close_rest();
+    if let Some(predecessor) = predecessor {
+        predecessor.wait_for_go(has_admin_socket, supervisor.bans())?;
+    }
+    supervisor.begin(pins)?;
+    if let Some(predecessor) = predecessor {
+        predecessor.take_over()?;
+    }
+    supervisor.kernel.take_charge();
+    if let Some(admin) = admin.or_else(|| waiting.map(admin::Bound::serve)) {
+        runtime.block_on(supervise(&supervisor, admin));
+    }
+    Ok(())
+}
+
+/// Serves the admin API, watches files and signals, and returns when the workers have drained.
+async fn supervise(supervisor: &Arc<Supervisor>, mut admin: Admin<Supervisor>) {
+    admin.speak_for(Arc::clone(supervisor));
+    let watcher = tokio::spawn(watch::files(Arc::clone(supervisor)));
+    let signals = tokio::spawn(watch::signals(Arc::clone(supervisor)));
+    let sweeper = tokio::spawn(watch::bans(Arc::clone(supervisor)));
+    supervisor
+        .state
+        .store(State::Serving as u8, Ordering::Release);
+    tracing::info!(
+        generation = supervisor.number(),
+        workers = supervisor.worker_count,
+        io = supervisor.io_name,
+        kernel = supervisor.kernel_path(),
+        "serving"
+    );
+    service::ready();
+    supervisor.drain.notified().await;
+    watcher.abort();
+    signals.abort();
+    sweeper.abort();
+    let patience = supervisor.lock().loaded.config.timeouts.drain;
+    let ending = Arc::clone(supervisor);
+    let finish = |leave| tokio::task::spawn_blocking(move || ending.finish(patience, leave));
+    let finished = if let Some(successor) = supervisor.successor.get() {
+        tracing::info!(successor = successor.pid, "handed over, draining");
+        if successor.has_admin_socket {
+            admin.leave_socket();
+        }
+        admin.stop_accepting();
+        supervisor.admin_has_stopped.notify_one();
+        let finished = finish(Leave::WithNextAnswer);
+        // Whoever asked for the upgrade waits for the answer.
+        admin.close().await;
+        finished.await
+    } else {
+        tracing::info!("draining");
+        service::stopping();
+        // The admin API answers while connections end: whoever watches the drain wants to see it.
+        let finished = finish(Leave::AtOnce).await;
+        admin.close().await;
+        finished
+    };
+    if let Err(error) = finished {
+        tracing::error!(%error, "the drain did not come to its end");
+    }
+}
+
+impl Supervisor {
+    /// Does everything that may take long or fail, short of the kernel path. No connection is taken yet.
+    fn prepare(
+        options: &StartOptions,
+        loaded: Loaded,
+        read_at: FileTime,
+        handed: &mut Handed,
+    ) -> Result<Arc<Self>, StartError> {
+        let config = &loaded.config;
+        let worker_count = options.workers.unwrap_or(match config.workers {
+            Workers::Auto => net::cores().map_or(1, |cores| cores.len().max(1)),
+            Workers::Count(count) => usize::from(count),
+        });
+        let mut built =
+            build::build(&loaded, &Memory::default(), false).map_err(StartError::Config)?;
+        report(&loaded.report(std::mem::take(&mut built.warnings)));
+        built.install_keys();
+        let sockets = Arc::new(Sockets::new(worker_count));
+        let bound = bind_new(&loaded, &built, &sockets, &[], handed).map_err(StartError::Config)?;
+        let access_log = access_log::open(&loaded, None).map_err(StartError::Config)?;
+        let kernel = KernelPath::new(config.kernel.as_ref());
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).map_err(StartError::Metrics)?;
+        let shared = Arc::new(Shared {
+            generation: ArcSwap::new(Arc::clone(&built.generation)),
+            metrics,
+            bans: kernel.bans().clone(),
+            access_log: access_log::target(&loaded, access_log.as_ref())
+                .map(Arc::new)
+                .into(),
+        });
+        let io = options.io.unwrap_or(config.io);
+        let (workers, io_name) = start_workers(io, &shared, &sockets, worker_count)?;
+        let probes = Probes::new(Handle::current(), &registry).map_err(StartError::Metrics)?;
+        let fetcher = KeyFetcher::new(Handle::current(), &registry).map_err(StartError::Metrics)?;
+        probes.follow(std::mem::take(&mut built.probes));
+        fetcher.follow(std::mem::take(&mut built.keys));
+        let upgrades = Upgrades::new();
+        upgrades.follow(built.rule_sets(), built.policies.clone());
+        Ok(Arc::new(Self {
+            options: options.clone(),
+            shared,
+            sockets,
+            registry,
+            kernel,
+            probes,
+            fetcher,
+            upgrades,
+            io_name,
+            worker_count,
+            workers: Mutex::new(Some(workers)),
+            current: Mutex::new(Current {
+                memory: built.memory().clone(),
+                policies: built.policies,
+                files: built.files,
+                access_log,
+                bound,
+                loaded,
+            }),
+            read_at: Mutex::new(read_at),
+            reloading: tokio::sync::Mutex::default(),
+            state: AtomicU8::new(State::Starting as u8),
+            drain: Notify::new(),
+            admin_sockets: Mutex::default(),
+            successor: OnceLock::new(),
+            admin_has_stopped: Notify::new(),
+        }))
+    }
+
+    /// Takes over the kernel path, then connections.
+    fn begin(&self, pins: Option<(PathBuf, File)>) -> Result<(), StartError> {
+        let kernel = self.lock().loaded.config.kernel.clone();
+        self.kernel
+            .attach(kernel.as_ref(), pins)
+            .map_err(StartError::Kernel)?;
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *workers {
+            Some(workers) => workers.serve(self.number()).map_err(StartError::Workers),
+            None => Ok(()),
+        }
+    }
+}
