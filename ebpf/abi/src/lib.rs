@@ -5,7 +5,9 @@
 #![no_std]
 
 mod ban;
+pub mod hash;
 mod reason;
+pub mod service;
 #[cfg(feature = "user")]
 mod user;
 
@@ -17,6 +19,8 @@ pub const VERSION: u32 = 1;
 
 /// The name of the program that stands at the gate.
 pub const XDP_GATE: &str = "xdp_gate";
+/// The name of the program that balances L4 services behind it.
+pub const XDP_SERVICES: &str = "xdp_services";
 
 /// Names of the maps: in the object, of the pins, and as `bpftool map` shows them (which cuts at 15 bytes).
 pub mod maps {
@@ -32,15 +36,42 @@ pub mod maps {
     pub const PREFIX_BANS_V6: &str = "PREFIX_BANS_V6";
     /// Per-CPU array from a [`Reason`](crate::Reason) to its [`Counter`](crate::Counter).
     pub const COUNTERS: &str = "COUNTERS";
+    /// Array of one [`ServiceSettings`](crate::service::ServiceSettings).
+    pub const SERVICE_SETTINGS: &str = "SVC_SETTINGS";
+    /// Hash from a [`ServiceKey`](crate::service::ServiceKey) to its [`Service`](crate::service::Service).
+    pub const SERVICES: &str = "SERVICES";
+    /// Array of arrays: the [`MaglevTable`](crate::service::MaglevTable) of each service.
+    pub const MAGLEV: &str = "MAGLEV";
+    /// Array of [`Endpoint`](crate::service::Endpoint)s; the first place is never used.
+    pub const ENDPOINTS: &str = "ENDPOINTS";
+    /// Per-CPU array of [`EndpointCounter`](crate::service::EndpointCounter)s, by the endpoint's place.
+    pub const ENDPOINT_COUNTERS: &str = "ENDPOINT_STATS";
+    /// LRU hash from a [`FlowKey`](crate::service::FlowKey) to its [`Flow`](crate::service::Flow).
+    pub const FLOWS: &str = "FLOWS";
+    /// Device map from an interface's index to itself: where packets can leave without the kernel's stack.
+    pub const WAYS_OUT: &str = "WAYS_OUT";
+    /// Program array of one: [`XDP_SERVICES`](crate::XDP_SERVICES), which the gate hands packets to.
+    pub const NEXT_PROGRAM: &str = "NEXT_PROGRAM";
+    /// Per-CPU array of one: what the gate tells that program of a packet.
+    pub const PACKET: &str = "PACKET";
 
     /// Every map there is.
-    pub const ALL: [&str; 6] = [
+    pub const ALL: [&str; 15] = [
         VERSION,
         BANS_V4,
         BANS_V6,
         PREFIX_BANS_V4,
         PREFIX_BANS_V6,
         COUNTERS,
+        SERVICE_SETTINGS,
+        SERVICES,
+        MAGLEV,
+        ENDPOINTS,
+        ENDPOINT_COUNTERS,
+        FLOWS,
+        WAYS_OUT,
+        NEXT_PROGRAM,
+        PACKET,
     ];
 }
 
@@ -60,4 +91,20 @@ pub mod limits {
     /// Expired prefix bans that are looked past, from the longest to the shortest, to find one that still holds.
     /// Behind as many the packet passes; the user-space sweep removes them within seconds.
     pub const EXPIRED_PREFIXES: u32 = 4;
+    /// Virtual addresses with port and protocol, and as many virtual addresses. More are refused by the configuration.
+    pub const SERVICES: u32 = 1024;
+    /// Endpoints of all services together, the unused first place included. More are refused by the configuration.
+    pub const ENDPOINTS: u32 = 8192;
+    /// Directions of flows that are remembered, unless the operator says otherwise; a flow of NAT has two. Beyond it
+    /// the least recently used ones are forgotten: their packets are balanced anew.
+    pub const FLOWS: u32 = 131_072;
+    /// Interfaces that packets leave by without the kernel's stack. Packets for others go through the stack.
+    pub const WAYS_OUT: u32 = 64;
+    /// Source ports that are tried for a flow whose client is hidden behind an address of ours. Where all are taken,
+    /// the packet is dropped and counted; the client sends it again and gets other tries.
+    pub const PORT_TRIES: u32 = 16;
+    /// The first of these ports. They end below those that Linux gives to connections of its own.
+    pub const PORTS_FIRST: u32 = 1024;
+    /// How many of these ports there are.
+    pub const PORTS: u32 = 32_768 - PORTS_FIRST;
 }

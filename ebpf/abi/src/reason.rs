@@ -71,4 +71,33 @@ reasons! {
     DropTcpFlags = 11, "drop_tcp_flags", true;
     /// Dropped: more IPv6 extension headers than are walked.
     DropHeaderDepth = 12, "drop_header_depth", true;
+    /// Sent on: to an endpoint of a service, with other addresses.
+    ForwardNat = 13, "forward_nat", false;
+    /// Sent on: from an endpoint to a client, with the service's address.
+    ForwardReply = 14, "forward_reply", false;
+    /// Sent on: to an endpoint of a service, as it is.
+    ForwardL2Dsr = 15, "forward_l2_dsr", false;
+    /// Sent on: to an endpoint of a service, inside another IP packet.
+    ForwardTunnel = 16, "forward_tunnel", false;
+    /// Passed to the stack, to be forwarded there: addresses are rewritten already, and the way out is one that the
+    /// program cannot use, or a neighbour has to be found first.
+    PassServiceStack = 17, "pass_service_stack", false;
+    /// Dropped: a service without an endpoint that takes new flows.
+    DropServiceNoEndpoint = 18, "drop_service_no_endpoint", true;
+    /// Dropped: no way to the endpoint, or a way that the service's mode cannot use.
+    DropServiceNoRoute = 19, "drop_service_no_route", true;
+    /// Dropped: every port that was tried for the client is taken.
+    DropServicePorts = 20, "drop_service_ports", true;
+    /// Dropped: the flow cannot be remembered.
+    DropServiceNoFlow = 21, "drop_service_no_flow", true;
+    /// Dropped: larger than the way to the endpoint takes.
+    DropServiceTooBig = 22, "drop_service_too_big", true;
+    /// Dropped: a fragment for a service.
+    DropServiceFragment = 23, "drop_service_fragment", true;
+    /// Dropped: a packet for a service, or from one, that has no hop left to live.
+    DropServiceHops = 24, "drop_service_hops", true;
+    /// Answered: larger than the way to the endpoint takes, which the client is told.
+    AnswerTooBig = 25, "answer_too_big", false;
+    /// Sent on: an ICMP error about a packet of a flow, to the one who sent that packet.
+    ForwardIcmp = 26, "forward_icmp", false;
 }

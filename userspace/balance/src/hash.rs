@@ -2,18 +2,33 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+pub(crate) use abi::hash::mix;
+
 /// Hashes a key: the value of a header or a cookie, or the octets of an address. The result is the same on every host,
-/// in every version and after every restart; it is FNV-1a with the finaliser of MurmurHash3, simple enough to be
-/// repeated in a BPF program. It does not withstand somebody who looks for collisions, and need not: who chooses the
-/// key chooses the endpoint anyway.
+/// in every version, after every restart, and in the BPF program that balances packets.
 #[must_use]
 pub fn hash_key(key: &[u8]) -> u64 {
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let fnv = key.iter().fold(OFFSET, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(PRIME)
-    });
-    mix(fnv)
+    abi::hash::key(key)
+}
+
+/// What a client of an L4 service is spread by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Affinity {
+    /// Address and port: each connection for itself.
+    #[default]
+    Flow,
+    /// The address: all connections of a client go to one endpoint.
+    Source,
+}
+
+/// Hashes a client of an L4 service, as the BPF program does it.
+#[must_use]
+pub fn hash_client(client: SocketAddr, affinity: Affinity) -> u64 {
+    match (affinity, client.ip().to_canonical()) {
+        (Affinity::Flow, _) => hash_address(client),
+        (Affinity::Source, IpAddr::V4(ip)) => hash_key(&ip.octets()),
+        (Affinity::Source, IpAddr::V6(ip)) => hash_key(&ip.octets()),
+    }
 }
 
 /// Hashes the address of an endpoint: its octets, then its port in network order. IPv4 in IPv6 counts as IPv4.
@@ -32,15 +47,6 @@ pub fn hash_address(address: SocketAddr) -> u64 {
             hash_key(&key)
         }
     }
-}
-
-/// Spreads every bit of the input over the whole output (the finaliser of MurmurHash3).
-pub(crate) const fn mix(mut bits: u64) -> u64 {
-    bits ^= bits >> 33;
-    bits = bits.wrapping_mul(0xff51_afd7_ed55_8ccd);
-    bits ^= bits >> 33;
-    bits = bits.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    bits ^ bits >> 33
 }
 
 /// The next of a row of numbers that look random, made from one.

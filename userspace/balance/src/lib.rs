@@ -26,7 +26,7 @@ mod tried;
 mod upstream;
 
 pub use endpoint::{Endpoint, EndpointId, Snapshot};
-pub use hash::{hash_address, hash_key};
+pub use hash::{Affinity, hash_address, hash_client, hash_key};
 pub use health::{HealthCheck, Probe, ProbeFailure, Transition};
 pub use passive::{Outcome, Passive};
 pub use pick::{NoEndpoint, PickInput, Picked};

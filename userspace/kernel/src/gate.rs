@@ -10,6 +10,7 @@ pub use links::{Attachment, UsedMode};
 
 use crate::bans::Bans;
 use crate::counters::Counters;
+use crate::services::Services;
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, programs::ProgramError};
 use links::Links;
@@ -76,6 +77,7 @@ pub struct Gate {
     ebpf: Ebpf,
     links: Links,
     counters: Counters,
+    services: Services,
     bans: Bans,
     pins: PinDir,
 }
@@ -107,10 +109,12 @@ impl Gate {
         let mut links = Links::default();
         let program = program(&mut loaded.ebpf)?;
         links.sync(program, &pins, &spec.interfaces, spec.mode)?;
+        loaded.services.set_ways_out(&links.ways_out())?;
         Ok(Self {
             ebpf: loaded.ebpf,
             links,
             counters: loaded.counters,
+            services: loaded.services,
             bans: bans.clone(),
             pins,
         })
@@ -122,7 +126,9 @@ impl Gate {
     /// As [`Gate::attach`]; what was attached before stays.
     pub fn set_interfaces(&mut self, interfaces: &[String], mode: Mode) -> Result<(), AttachError> {
         let program = program(&mut self.ebpf)?;
-        self.links.sync(program, &self.pins, interfaces, mode)
+        self.links.sync(program, &self.pins, interfaces, mode)?;
+        self.services.set_ways_out(&self.links.ways_out())?;
+        Ok(())
     }
 
     /// A further descriptor of the lock on the pin folder, for the process that will take our place.
@@ -163,6 +169,12 @@ impl Gate {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters.clone()
+    }
+
+    /// The L4 services.
+    #[must_use]
+    pub fn services(&self) -> Services {
+        self.services.clone()
     }
 
     /// The folder with the pins.

@@ -11,6 +11,7 @@ mod counters;
 mod gate;
 mod host;
 mod object;
+mod services;
 
 pub use abi::Reason as PacketReason;
 pub use bans::{
@@ -22,6 +23,10 @@ pub use gate::{
     Action, AttachError, Attachment, Gate, GateSpec, Mode, RunResult, UsedMode, remove_pins,
 };
 pub use host::{BpfFs, HostReport, InterfaceReport, KernelPath, NativeXdp};
+pub use services::{
+    EndpointState, Forwarding, Protocol, ServiceEndpoint, ServiceEndpointStatus, ServiceError,
+    ServiceSpec, ServiceStatus, Services,
+};
 
 /// Where maps and links are pinned unless the operator says otherwise.
 pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/bascule";

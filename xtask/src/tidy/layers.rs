@@ -20,8 +20,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("tls", &["types", "net"]),
     ("auth", &["types"]),
     ("route", &["types"]),
-    ("balance", &["types"]),
-    ("kernel", &["abi", "types"]),
+    // The hash of clients is the BPF program's as well.
+    ("balance", &["abi", "types"]),
+    // The Maglev tables in the kernel are those of `balance`.
+    ("kernel", &["abi", "types", "balance"]),
     // Rooms take their own specs as input; `control` alone translates the configuration into them.
     (
         "proxy",

@@ -1,6 +1,7 @@
 //! Why the gate cannot stand.
 
 use crate::bans::BanError;
+use crate::services::ServiceError;
 use aya::EbpfError;
 use aya::maps::MapError;
 use aya::programs::ProgramError;
@@ -101,4 +102,7 @@ pub enum AttachError {
     /// The bans cannot be brought into the kernel.
     #[error(transparent)]
     Bans(#[from] BanError),
+    /// The services that an earlier process left cannot be taken over.
+    #[error(transparent)]
+    Services(#[from] ServiceError),
 }

@@ -95,6 +95,12 @@ impl Links {
             .collect()
     }
 
+    /// The interfaces, by index, that packets can be sent out of without the stack.
+    pub(super) fn ways_out(&self) -> Vec<u32> {
+        let names = self.held.iter().map(|held| &held.attachment.interface);
+        names.filter_map(|name| interfaces::index(name)).collect()
+    }
+
     /// Brings the links in line with the wish: adopts, makes, and at last removes those that are no longer wanted.
     /// Where one cannot be made, those made before it are taken back.
     pub(super) fn sync(

@@ -7,7 +7,9 @@ use crate::bans::{BanLimits, BanMaps, Bans};
 use crate::counters::Counters;
 use crate::host;
 use crate::object::OBJECT;
-use aya::maps::{Array, Map, MapData, MapError, MapInfo};
+use crate::services::{ServiceMaps, Services};
+use aya::maps::{Array, Map, MapData, MapError, MapInfo, ProgramArray};
+use aya::programs::{ProgramError, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use std::fs;
 use std::path::Path;
@@ -15,6 +17,7 @@ use std::path::Path;
 pub(super) struct Loaded {
     pub(super) ebpf: Ebpf,
     pub(super) counters: Counters,
+    pub(super) services: Services,
 }
 
 /// What the pin folder holds.
@@ -36,8 +39,12 @@ pub(super) fn load(pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
     match inspect(pins, limits)? {
         Pinned::Nothing | Pinned::Fitting => {
             let mut ebpf = load_object(object, limits, pins.path())?;
-            let counters = bind(&mut ebpf, bans)?;
-            Ok(Loaded { ebpf, counters })
+            let (counters, services) = bind(&mut ebpf, bans)?;
+            Ok(Loaded {
+                ebpf,
+                counters,
+                services,
+            })
         }
         Pinned::OtherLimits => {
             // The bans of the old maps join the list first, and with it the new maps. The old ones stay pinned until
@@ -46,9 +53,13 @@ pub(super) fn load(pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
             let staging = pins.staging();
             fs::create_dir(&staging).map_err(pin(&staging))?;
             let mut ebpf = load_object(object, limits, &staging)?;
-            let counters = bind(&mut ebpf, bans)?;
+            let (counters, services) = bind(&mut ebpf, bans)?;
             pins.publish_staging()?;
-            Ok(Loaded { ebpf, counters })
+            Ok(Loaded {
+                ebpf,
+                counters,
+                services,
+            })
         }
     }
 }
@@ -57,6 +68,8 @@ fn load_object(object: &[u8], limits: BanLimits, pin_dir: &Path) -> Result<Ebpf,
     let mut loader = EbpfLoader::new();
     loader
         .default_map_pin_directory(pin_dir)
+        // Maps of maps cannot say themselves that they are to be pinned.
+        .map_pin_path(abi::maps::MAGLEV, pin_dir.join(abi::maps::MAGLEV))
         .map_max_entries(abi::maps::BANS_V4, limits.addresses)
         .map_max_entries(abi::maps::BANS_V6, limits.addresses)
         .map_max_entries(abi::maps::PREFIX_BANS_V4, limits.prefixes)
@@ -65,23 +78,44 @@ fn load_object(object: &[u8], limits: BanLimits, pin_dir: &Path) -> Result<Ebpf,
         .load(object)
         .map_err(|error| AttachError::Load(Box::new(error)))?;
     program(&mut ebpf)?.load().map_err(AttachError::Program)?;
+    join_services(&mut ebpf)?;
     Ok(ebpf)
 }
 
-fn bind(ebpf: &mut Ebpf, bans: &Bans) -> Result<Counters, AttachError> {
-    let mut take = |name: &str| {
-        ebpf.take_map(name).ok_or_else(|| MapError::InvalidName {
-            name: name.to_owned(),
-        })
-    };
+/// Lets the gate hand packets to the program of the services.
+fn join_services(ebpf: &mut Ebpf) -> Result<(), AttachError> {
+    let map = ebpf
+        .take_map(abi::maps::NEXT_PROGRAM)
+        .ok_or_else(|| absent(abi::maps::NEXT_PROGRAM));
+    let mut next: ProgramArray<MapData> = map
+        .and_then(ProgramArray::try_from)
+        .map_err(AttachError::Map)?;
+    let program = ebpf
+        .program_mut(abi::XDP_SERVICES)
+        .ok_or(AttachError::Program(ProgramError::NotLoaded))?;
+    let program: &mut Xdp = program.try_into().map_err(AttachError::Program)?;
+    program.load().map_err(AttachError::Program)?;
+    let descriptor = program.fd().map_err(AttachError::Program)?;
+    next.set(0, descriptor, 0).map_err(AttachError::Map)
+}
+
+fn absent(name: &str) -> MapError {
+    MapError::InvalidName {
+        name: name.to_owned(),
+    }
+}
+
+fn bind(ebpf: &mut Ebpf, bans: &Bans) -> Result<(Counters, Services), AttachError> {
+    let mut take = |name: &str| ebpf.take_map(name).ok_or_else(|| absent(name));
     let mut version: Array<MapData, u32> = take(abi::maps::VERSION)
         .and_then(Array::try_from)
         .map_err(AttachError::Map)?;
     let counters = Counters::new(take(abi::maps::COUNTERS).map_err(AttachError::Map)?)?;
     bans.bind(BanMaps::new(&mut take).map_err(AttachError::Map)?)?;
+    let services = Services::adopt(ServiceMaps::new(&mut take).map_err(AttachError::Map)?)?;
     // Last: maps without a version were not completed and are made anew.
     version.set(0, abi::VERSION, 0).map_err(AttachError::Map)?;
-    Ok(counters)
+    Ok((counters, services))
 }
 
 fn inspect(pins: &PinDir, limits: BanLimits) -> Result<Pinned, AttachError> {

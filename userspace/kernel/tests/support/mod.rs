@@ -4,6 +4,7 @@
 
 pub(crate) mod namespace;
 pub(crate) mod packet;
+pub(crate) mod seen;
 
 use kernel::{AttachError, BanLimits, Bans, Gate, GateSpec, HostReport, Mode};
 use std::path::{Path, PathBuf};

@@ -69,6 +69,23 @@ impl Cable {
         ip(&format!("-n {} link del {INTERFACE}", self.gate));
     }
 
+    /// Lets the gate's end forward packets, as a router does.
+    pub(crate) fn forward_packets(&self) {
+        self.at_gate(|| {
+            for key in ["ipv4/conf/all", "ipv6/conf/all"] {
+                std::fs::write(format!("/proc/sys/net/{key}/forwarding"), "1").expect("forwarding");
+            }
+        });
+    }
+
+    /// Tells the gate's end the MAC address of a neighbour, which ends with this number.
+    pub(crate) fn know_neighbour(&self, address: &str, number: u8) {
+        ip(&format!(
+            "-n {} neigh replace {address} lladdr 02:00:00:00:01:{number:02x} dev {INTERFACE}",
+            self.gate
+        ));
+    }
+
     /// Runs something at the gate.
     pub(crate) fn at_gate<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         inside(&self.gate, work)

@@ -1,0 +1,102 @@
+//! The way out: which interface, which neighbour, how large a packet may be. The kernel's routing tables know.
+
+use super::maps::WAYS_OUT;
+use super::segment::Segment;
+use abi::Reason;
+use abi::service::{Flow, FlowKind, V4_MARK};
+use aya_ebpf::bindings::{BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS, bpf_fib_lookup};
+use aya_ebpf::helpers::generated;
+use aya_ebpf::programs::XdpContext;
+
+/// How long a way is used before it is looked up again. So long a change of routes or neighbours takes to be followed.
+const FRESH_NS: u64 = 1_000_000_000;
+/// In the place of an interface: through the kernel's stack.
+pub(super) const STACK: u32 = 0;
+/// Where the IP header is without VLAN tags.
+pub(super) const UNTAGGED: u32 = 14;
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+
+#[inline(always)]
+pub(super) fn is_fresh(flow: &Flow, now_ns: u64) -> bool {
+    flow.hop_ns != 0 && now_ns.wrapping_sub(flow.hop_ns) < FRESH_NS
+}
+
+/// Looks the way up and notes it in the flow.
+///
+/// Where the program cannot send the packet out itself (another device than those of the gate, a VLAN, a neighbour whose
+/// MAC address is not known yet), packets of NAT take the way through the stack: they are ordinary packets by then.
+#[inline(never)]
+pub(super) fn find(
+    context: &XdpContext,
+    segment: &Segment,
+    flow: &mut Flow,
+    now_ns: u64,
+) -> Result<(), Reason> {
+    // SAFETY: all-zero bytes are a value of this struct of integers.
+    let mut query: bpf_fib_lookup = unsafe { core::mem::zeroed() };
+    query.ifindex = context.ingress_ifindex() as u32;
+    query.l4_protocol = segment.protocol;
+    let is_v4 = is_v4(flow);
+    if is_v4 {
+        query.family = AF_INET;
+        query.__bindgen_anon_3.ipv4_src = flow.source[3];
+        query.__bindgen_anon_4.ipv4_dst = flow.destination[3];
+    } else {
+        query.family = AF_INET6;
+        query.__bindgen_anon_3.ipv6_src = flow.source;
+        query.__bindgen_anon_4.ipv6_dst = flow.destination;
+    }
+    // SAFETY: the context is the one that the kernel passed in, and the struct is ours.
+    let answer = unsafe {
+        generated::bpf_fib_lookup(
+            context.ctx.cast(),
+            &raw mut query,
+            size_of::<bpf_fib_lookup>() as i32,
+            0,
+        )
+    };
+    let is_rewritten = flow.kind == FlowKind::Nat as u8 || flow.kind == FlowKind::Reply as u8;
+    // SAFETY: every bit pattern is a value of these integers.
+    let (mtu, destination) = unsafe { (query.__bindgen_anon_1.mtu_result, query.__bindgen_anon_4) };
+    if answer == i64::from(BPF_FIB_LKUP_RET_SUCCESS) {
+        flow.hop_mtu = mtu;
+        // SAFETY: as above.
+        let is_neighbour = unsafe {
+            if is_v4 {
+                destination.ipv4_dst == flow.destination[3]
+            } else {
+                destination.ipv6_dst == flow.destination
+            }
+        };
+        if flow.kind == FlowKind::L2Dsr as u8 && !is_neighbour {
+            return Err(Reason::DropServiceNoRoute);
+        }
+        let ours = segment.network == UNTAGGED
+            && (query.ifindex == context.ingress_ifindex() as u32
+                || WAYS_OUT.get_ifindex(query.ifindex).is_some());
+        if ours {
+            flow.hop_interface = query.ifindex;
+            flow.hop_addresses[..6].copy_from_slice(&query.dmac);
+            flow.hop_addresses[6..].copy_from_slice(&query.smac);
+            flow.hop_ns = now_ns;
+            return Ok(());
+        }
+    } else if answer != i64::from(BPF_FIB_LKUP_RET_NO_NEIGH) {
+        return Err(Reason::DropServiceNoRoute);
+    }
+    if !is_rewritten {
+        return Err(Reason::DropServiceNoRoute);
+    }
+    // Asked again with the next packet.
+    flow.hop_ns = 0;
+    flow.hop_mtu = u16::MAX;
+    flow.hop_interface = STACK;
+    Ok(())
+}
+
+/// Whether packets of the flow leave as IPv4: the outer packet counts.
+#[inline(always)]
+pub(super) fn is_v4(flow: &Flow) -> bool {
+    flow.destination[0] == 0 && flow.destination[1] == 0 && flow.destination[2] == V4_MARK
+}

@@ -1,0 +1,7 @@
+//! Packet tables of the L4 services: a packet of a client or an endpoint in, the verdict and the packet out.
+
+mod bench;
+mod flows;
+mod forwarding;
+#[path = "../support/mod.rs"]
+mod support;
