@@ -15,7 +15,7 @@ pub use ban::{Ban, Origin, REASON_MAX_BYTES};
 pub use reason::{Counter, Reason};
 
 /// The version of keys, values and map names. Pinned maps of another version are not adopted.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The name of the program that stands at the gate.
 pub const XDP_GATE: &str = "xdp_gate";
