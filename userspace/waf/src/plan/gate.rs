@@ -21,7 +21,7 @@ use super::pattern::Needs;
 use super::rule::{Condition, Rule, Selector};
 use super::settle::Settled;
 use super::shelf::{SHELVES, kind_of, shelf};
-use super::units::{is_gated, needs, way};
+use super::units::{Narrow, is_gated, needs, way};
 use crate::bytes::ByteSet;
 use crate::transform::UnicodeMap;
 
@@ -213,6 +213,8 @@ impl Gates {
         let number = self.groups.len() as u32;
         let mut group = Group::default();
         let mut expressions: [Vec<_>; SHELVES] = Default::default();
+        let links = members.iter().map(|&index| &rules[index as usize].links[0]);
+        let narrow = Narrow::count(links.filter_map(|link| link.condition.as_ref()));
         for &index in members {
             let link = &rules[index as usize].links[0];
             let (Some(condition), Some(chain)) = (&link.condition, group.chains.add(link)) else {
@@ -233,7 +235,7 @@ impl Gates {
             let mut ways = [Way::Test; 2];
             let mut shelves = [0; 2];
             for kind in [PLAIN_VALUES, OTHER_VALUES] {
-                let (way, found) = way(link, condition, &needs, kind, matches_empty, unit);
+                let (way, found) = way(link, condition, &needs, &narrow, kind, matches_empty, unit);
                 ways[kind] = way;
                 shelves[kind] = shelf(kind, &needs.sets, link, condition);
                 expressions[shelves[kind]].extend(found);

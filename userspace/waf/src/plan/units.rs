@@ -1,5 +1,7 @@
 //! Which rules are gated, and how each is found.
 
+use std::collections::HashMap;
+
 use seclang::ast::{Transformation, Variable};
 
 use super::gate::{PLAIN_VALUES, Way};
@@ -102,7 +104,46 @@ pub(super) fn needs(condition: &Condition) -> Needs {
     }
 }
 
-/// Whether a target is one short value, which is tested sooner than scanned for with those of all other rules.
+/// So many rules of a group about one short value are tested; where there are more, a scan for all of them costs less.
+const TESTED_TOGETHER: usize = 16;
+
+/// How many rules of a group are about one short value each, by that.
+#[derive(Debug, Default)]
+pub(super) struct Narrow(HashMap<Value, usize>);
+
+/// A variable, and the key in it that a rule names.
+type Value = (Variable, Option<Box<[u8]>>);
+
+impl Narrow {
+    pub(super) fn count<'a>(conditions: impl Iterator<Item = &'a Condition>) -> Narrow {
+        let mut narrow = Narrow::default();
+        let targets = conditions.filter(|condition| condition.targets.iter().all(is_narrow));
+        for target in targets.flat_map(|condition| &condition.targets) {
+            *narrow.0.entry(value(target)).or_default() += 1;
+        }
+        narrow
+    }
+
+    /// Whether all that a rule looks at are short values that few others look at: it is tested sooner than scanned for with those of
+    /// all other rules.
+    fn holds(&self, condition: &Condition) -> bool {
+        let few = |target: &Target| {
+            let count = self.0.get(&value(target)).copied().unwrap_or(0);
+            is_narrow(target) && count <= TESTED_TOGETHER
+        };
+        condition.targets.iter().all(few)
+    }
+}
+
+fn value(target: &Target) -> Value {
+    let key = match &target.selector {
+        Selector::Key(key) => Some(key.clone()),
+        _ => None,
+    };
+    (target.variable, key)
+}
+
+/// Whether a target is one short value.
 fn is_narrow(target: &Target) -> bool {
     use Variable as V;
     match target.variable {
@@ -127,6 +168,7 @@ pub(super) fn way(
     link: &Link,
     condition: &Condition,
     needs: &Needs,
+    narrow: &Narrow,
     kind: usize,
     matches_empty: bool,
     unit: u32,
@@ -142,7 +184,7 @@ pub(super) fn way(
     // What decoding and digests make of every value is hardly plain, and few rules look at it.
     let always_changes = |&step: &Transformation| transform::triggers(step) == ByteSet::ALL;
     if needs.many.is_some()
-        || condition.targets.iter().all(is_narrow)
+        || narrow.holds(condition)
         || !is_plain && link.chain.iter().any(always_changes)
     {
         return test;
@@ -181,5 +223,31 @@ pub(super) fn way(
         // What the library finds too large when it compiles is tested instead.
         Some(expressions) => (Way::Scan, expressions),
         None => test,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{CompileOptions, Filter, RuleSet};
+
+    #[test]
+    fn many_rules_about_one_short_value_are_scanned_for() {
+        let scanned = |count: usize| {
+            let rules: String = (1..=count)
+                .map(|id| {
+                    format!(
+                        "SecRule REQUEST_HEADERS:User-Agent \"@rx bot/{id}\" \"id:{id},phase:1\"\n"
+                    )
+                })
+                .chain(["SecRule REQUEST_METHOD \"@rx ^[TD]RACE\" \"id:999,phase:1\"\n".to_owned()])
+                .collect();
+            let document = seclang::parse_str("rules", &rules).unwrap();
+            let rules = RuleSet::compile(&[document], &CompileOptions::default()).unwrap();
+            let filters = (0..rules.rules.len() as u32).map(|rule| rules.gates.filter_of(rule));
+            filters.filter(|filter| *filter == Filter::Scan).count()
+        };
+        assert_eq!(scanned(TESTED_TOGETHER), 0);
+        assert_eq!(scanned(TESTED_TOGETHER + 1), TESTED_TOGETHER + 1);
     }
 }
