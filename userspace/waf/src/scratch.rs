@@ -1,5 +1,6 @@
 //! Memory of a worker that its transactions share in turn.
 
+use crate::plan::Bits;
 use crate::transaction::{GateWork, Value};
 
 /// Buffers of one worker, and what it remembers of values: keep one a thread and give it to every call. It serves any number of rule
@@ -8,6 +9,8 @@ use crate::transaction::{GateWork, Value};
 pub struct Scratch {
     pub(crate) work: Work,
     pub(crate) gate: GateWork,
+    /// Which rules of a phase have their turn.
+    pub(crate) visits: Bits,
 }
 
 /// Buffers of the exact engine.

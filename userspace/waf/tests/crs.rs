@@ -259,8 +259,8 @@ fn expect_the_same_verdicts(document: &seclang::Document, requests: &[(String, E
         for part in requests.chunks(requests.len().div_ceil(2)) {
             let (exact, without, gated) = (&exact, &without, &gated);
             scope.spawn(move || {
-                let (mut plain, mut fast, mut warm) =
-                    (Scratch::new(), Scratch::new(), Scratch::new());
+                let [mut plain, mut fast, mut warm, mut met] =
+                    std::array::from_fn(|_| Scratch::new());
                 for (name, exchange) in part {
                     let expected = verdict(exact, exchange, &mut plain);
                     let found = verdict(without, exchange, &mut fast);
@@ -270,6 +270,16 @@ fn expect_the_same_verdicts(document: &seclang::Document, requests: &[(String, E
                         let found = verdict(gated, exchange, &mut warm);
                         assert_eq!(found, expected, "{name}, {round}");
                     }
+                    // Then of another request with the same head.
+                    met.forget();
+                    let other = Exchange {
+                        target: b"/?q=autumn".to_vec(),
+                        body: Vec::new(),
+                        ..exchange.clone()
+                    };
+                    verdict(gated, &other, &mut met);
+                    let found = verdict(gated, exchange, &mut met);
+                    assert_eq!(found, expected, "{name}, its head is known");
                 }
             });
         }

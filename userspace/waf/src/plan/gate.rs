@@ -14,6 +14,7 @@ use std::sync::Arc;
 use seclang::ast::{Phase, Variable};
 
 use super::Filter;
+use super::bits::Bits;
 use super::chains::{ChainSet, Chains, Walk};
 use super::error::CompileOptions;
 use super::hyperscan::Database;
@@ -132,34 +133,6 @@ pub(crate) struct Unscanned {
     pub(crate) picky: Vec<u32>,
     /// The rarest bytes of each of these: without any of them none can match.
     pub(crate) any: ByteSet,
-}
-
-/// A set of small numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Bits(Vec<u64>);
-
-impl Bits {
-    pub(crate) fn insert(&mut self, number: u32) {
-        let word = number as usize / 64;
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        self.0[word] |= 1 << (number % 64);
-    }
-
-    pub(crate) fn contains(&self, number: u32) -> bool {
-        self.0
-            .get(number as usize / 64)
-            .is_some_and(|word| word & (1 << (number % 64)) != 0)
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..self.0.len() as u32 * 64).filter(|&number| self.contains(number))
-    }
 }
 
 impl Gates {

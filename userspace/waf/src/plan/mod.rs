@@ -1,12 +1,15 @@
 //! From rule files to a plan: what a request costs is decided here.
 
+mod bits;
 mod chains;
 mod compile;
+mod course;
 mod database_cache;
 mod draft;
 mod effects;
 mod error;
 mod gate;
+mod head;
 mod hyperscan;
 mod names;
 mod operators;
@@ -31,8 +34,11 @@ pub use database_cache::{DatabaseCache, DirectoryCache};
 pub use error::{CompileError, CompileErrorKind, CompileOptions, FailureMode, Notice};
 pub use rule::Place;
 
+pub(crate) use bits::Bits;
 pub(crate) use chains::{ChainSet, Stop};
-pub(crate) use gate::{Bits, Class, Gates, Group, OTHER_VALUES, PLAIN_VALUES, Unit};
+pub(crate) use course::Course;
+pub(crate) use gate::{Class, Gates, Group, OTHER_VALUES, PLAIN_VALUES, Unit, VariableGate};
+pub(crate) use head::{HeadRules, is_of_head};
 pub(crate) use hyperscan::{SEPARATOR, Scratches};
 pub(crate) use names::TxNames;
 pub(crate) use plain::PLAIN;
@@ -70,9 +76,11 @@ pub struct Compiled {
     pub(crate) serial: u64,
     pub(crate) rules: Vec<Rule>,
     /// Every rule by phase, in the order of the files.
-    pub(crate) steps: [Vec<Step>; 5],
-    /// What is left of them to be run for a request.
+    pub(crate) courses: [Course; 5],
+    /// What is left of them to be run for a request where set-up is settled.
+    pub(crate) settled_courses: [Course; 5],
     pub(crate) settled: Settled,
+    pub(crate) head: HeadRules,
     pub(crate) names: TxNames,
     pub(crate) target_removals: Vec<TargetRemoval>,
     /// The paths that rules look for in documents.
@@ -196,9 +204,15 @@ impl RuleSet {
         let compiled = Compiled {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             fingerprint: fingerprint(documents, &rules, &gates, options),
-            rules,
-            steps: Settled::nothing(&phases, 0).phases,
+            courses: Settled::nothing(&phases, 0)
+                .phases
+                .map(|steps| Course::new(&steps, &gates)),
+            settled_courses: std::array::from_fn(|phase| {
+                Course::new(&settled.phases[phase], &gates)
+            }),
+            head: HeadRules::find(&rules, &settled, &names, &target_removals),
             settled,
+            rules,
             gates,
             names,
             target_removals,
@@ -221,8 +235,10 @@ impl RuleSet {
         let compiled = Compiled {
             serial: 0,
             rules: Vec::new(),
-            steps: Default::default(),
+            courses: Default::default(),
+            settled_courses: Default::default(),
             settled: Settled::default(),
+            head: HeadRules::default(),
             names: TxNames::new(),
             target_removals: Vec::new(),
             xpaths: Vec::new(),

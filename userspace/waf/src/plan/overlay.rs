@@ -28,6 +28,8 @@ pub(crate) struct Overlay {
     pub(crate) target_removals: Vec<TargetRemoval>,
     /// Whether it removes what counts when set-up is settled: every rule is run then.
     pub(crate) unsettles: bool,
+    /// Whether it takes targets from rules of which a worker remembers that they do not match a head.
+    pub(crate) changes_head: bool,
     pub(crate) request_body_limit: Option<usize>,
     pub(crate) request_body_limit_action: Option<LimitAction>,
     pub(crate) audit: Option<AuditMode>,
@@ -77,6 +79,9 @@ impl RuleSet {
                 .target_removals
                 .iter()
                 .any(|removal| removal.target.variable == Variable::Tx);
+        let removals = overlay.target_removals.iter();
+        let mut changed = removals.flat_map(|removal| &removal.rules);
+        overlay.changes_head = changed.any(|&rule| self.compiled.head.contains(rule));
         let mut hasher = DefaultHasher::new();
         for source in document.sources.iter() {
             source.text().hash(&mut hasher);

@@ -34,6 +34,8 @@ pub(crate) struct Settled {
     assignments: Vec<Assignment>,
     /// Bytes of all values.
     pub(crate) bytes: Vec<u8>,
+    /// By slot: variables that keep the value of the set-up whatever rules match.
+    constant: Vec<bool>,
     /// By rule, the guard that it stands behind; 0 is none.
     pub(super) guards: Vec<u32>,
     /// Rules that all of this counts on, a bit each.
@@ -76,6 +78,11 @@ impl Settled {
         words.any(|(own, other)| own & other != 0)
     }
 
+    /// Whether a variable has the same value in every transaction that begins settled, as long as it is.
+    pub(super) fn is_constant(&self, slot: u32) -> bool {
+        self.constant.get(slot as usize) == Some(&true)
+    }
+
     fn count_on(&mut self, rule: u32) {
         if let Some(word) = self.counted_on.get_mut(rule as usize / 64) {
             *word |= 1 << (rule % 64);
@@ -109,7 +116,7 @@ impl Settled {
         for (phase, steps) in phases.iter().enumerate() {
             run.phase(phase, steps);
         }
-        run.settled
+        run.finish()
     }
 }
 

@@ -77,20 +77,20 @@ struct Pending {
 }
 
 impl Transaction {
-    /// Makes sure that a group is decided for this phase.
+    /// Makes sure that a group is decided for this phase; whether it was not before.
     pub(super) fn decide_group(
         &mut self,
         plan: &RuleSet,
         group: u32,
         phase: Phase,
         scratch: &mut Scratch,
-    ) -> Result<(), EngineError> {
+    ) -> Result<bool, EngineError> {
         if self.state.decided.groups.contains(group) {
-            return Ok(());
+            return Ok(false);
         }
         self.state.decided.groups.insert(group);
         let Some(group) = plan.gates.groups.get(group as usize) else {
-            return Ok(());
+            return Ok(false);
         };
         let counts = &mut self.state.decided.counts;
         if counts.is_empty() {
@@ -101,6 +101,13 @@ impl Transaction {
         let bit = 1 << (phase.number() - 1);
         for gate in &group.variables {
             if gate.phases & bit == 0 {
+                continue;
+            }
+            if self.state.head.decides(gate) {
+                let place = self.state.decided.counts.get_mut(gate.number as usize);
+                if place.is_some_and(|count| std::mem::replace(count, u32::MAX) == 0) {
+                    self.known_hits(plan, gate, &mut values);
+                }
                 continue;
             }
             values.clear();
@@ -117,12 +124,15 @@ impl Transaction {
                 }
             }
         }
-        scratch.work.values = values;
         self.decide_pending(plan, group, &mut scratch.gate)?;
+        if self.state.head.is_new() {
+            self.note_hits(plan, group, bit, known, &mut values);
+        }
+        scratch.work.values = values;
         if self.state.decided.hits.len() > known {
             self.state.decided.hits.sort_by_key(|(rule, _)| *rule);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Adds a hit for every rule of the class that the value matches, if that is remembered; else the value is put to the others that
@@ -236,7 +246,7 @@ impl Transaction {
 }
 
 /// What verdicts are remembered under besides the value.
-fn tag(plan: &RuleSet, class: u32) -> u64 {
+pub(super) fn tag(plan: &RuleSet, class: u32) -> u64 {
     plan.serial << 32 | u64::from(class)
 }
 

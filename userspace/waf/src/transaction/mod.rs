@@ -8,6 +8,7 @@ mod effect;
 mod evaluate;
 mod fill;
 mod gated;
+mod head;
 mod hide;
 mod noted;
 mod observe;

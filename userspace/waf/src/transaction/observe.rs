@@ -186,6 +186,13 @@ impl Transaction {
         }
     }
 
+    pub(super) fn see_removed(&mut self, index: u32, id: RuleId) {
+        if self.is_observed() {
+            let index = index as usize;
+            self.see(&Event::Removed { index, id });
+        }
+    }
+
     pub(super) fn see_skipped(&mut self, plan: &RuleSet, skipped: &[Step], by: RuleId) {
         for step in skipped {
             if let Some(rule) = plan.rules.get(step.rule as usize) {

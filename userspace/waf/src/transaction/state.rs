@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use seclang::ast::{AuditLogParts, AuditMode, BodyProcessor, EngineMode, Severity, Variable};
 
 use super::gated::Decided;
+use super::head::Head;
 use super::hide::Hide;
 use super::noted::Notes;
 use super::persistent::OpenCollections;
@@ -252,6 +253,7 @@ pub(crate) struct State {
     /// Whether only the rules run that are left when set-up is settled; set in phase 1.
     pub(crate) settled: bool,
     pub(crate) decided: Decided,
+    pub(crate) head: Head,
     /// Rules that `ctl` removed, a bit each; empty while there is none.
     pub(crate) removed_rules: Vec<u64>,
     /// Indexes into the plan's target removals.
@@ -300,6 +302,7 @@ impl Default for State {
             matched_var: None,
             settled: false,
             decided: Decided::default(),
+            head: Head::default(),
             removed_rules: Vec::new(),
             removed_targets: Vec::new(),
             allowed_until: 0,
@@ -370,6 +373,7 @@ impl State {
         kept.env.clear();
         kept.matched.clear();
         kept.decided.clear();
+        kept.head.clear();
         kept.removed_rules.clear();
         kept.removed_targets.clear();
         kept.notes.clear();
@@ -380,6 +384,7 @@ impl State {
         self.text = kept.text;
         self.values = kept.values;
         self.decided = kept.decided;
+        self.head = kept.head;
         self.removed_rules = kept.removed_rules;
         self.removed_targets = kept.removed_targets;
         self.notes = kept.notes;

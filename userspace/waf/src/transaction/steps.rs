@@ -5,7 +5,7 @@ use std::sync::Arc;
 use seclang::ast::Phase;
 
 use super::{EngineError, Event, Intervention, Transaction};
-use crate::plan::{Rule, RuleSet, Skip, Step};
+use crate::plan::{Bits, Course, Rule, RuleSet, Skip, Step};
 use crate::scratch::Scratch;
 
 impl Transaction {
@@ -35,9 +35,13 @@ impl Transaction {
         self.state.decided.begin_phase();
         if phase == Phase::RequestHeaders {
             self.set_up(&plan);
+            self.recall_head(&plan, &mut scratch.gate.cache);
         }
         if let Err(error) = self.run_steps(&plan, phase, scratch) {
             self.fail(error);
+        }
+        if phase == Phase::RequestBody {
+            self.remember_head(&plan, &mut scratch.gate.cache);
         }
     }
 
@@ -65,6 +69,7 @@ impl Transaction {
             return;
         };
         self.state.settled = false;
+        self.state.head.clear();
         for set in late {
             self.state.tx.set_slot(set.slot, None);
         }
@@ -72,7 +77,8 @@ impl Transaction {
         self.assign(plan.settled.assignments_before(step), bytes);
     }
 
-    /// Runs the rules of a phase in their order. Those whose gate says that no value matches are passed over.
+    /// Runs the rules of a phase in their order. Those whose gate says that no value matches are passed over, and those of which the
+    /// worker knows that they do not match a head like this one.
     fn run_steps(
         &mut self,
         plan: &RuleSet,
@@ -80,19 +86,56 @@ impl Transaction {
         scratch: &mut Scratch,
     ) -> Result<(), EngineError> {
         let number = usize::from(phase.number()) - 1;
-        let steps = if self.state.settled {
-            &plan.settled.phases[number]
-        } else {
-            &plan.steps[number]
+        let courses = match self.state.settled {
+            true => &plan.settled_courses,
+            false => &plan.courses,
         };
+        let course = &courses[number];
+        let mut visits = std::mem::take(&mut scratch.visits);
+        visits.copy_from(&course.apart);
+        if self.is_observed() {
+            visits.insert_range(0, course.len());
+        } else if let Some(idle) = self.state.head.idle(phase) {
+            visits.remove_all(idle);
+        }
+        let outcome = self.follow(plan, phase, course, &mut visits, scratch);
+        scratch.visits = visits;
+        outcome
+    }
+
+    /// Runs the rules at the places of a course that are to be visited; what gates find is added to them.
+    fn follow(
+        &mut self,
+        plan: &RuleSet,
+        phase: Phase,
+        course: &Course,
+        visits: &mut Bits,
+        scratch: &mut Scratch,
+    ) -> Result<(), EngineError> {
         let mut next = 0;
-        while let Some(&Step { rule: index, step }) = steps.get(next) {
-            next += 1;
+        while let Some(place) = visits.next(next) {
+            next = place + 1;
+            let Some(&Step { rule: index, step }) = course.steps.get(place as usize) else {
+                break;
+            };
             let Some(rule) = plan.rules.get(index as usize) else {
                 continue;
             };
-            let target = match self.run_rule(plan, phase, index, rule, scratch) {
-                Ok(false) => continue,
+            self.state.rule = index;
+            if self.is_removed(index) {
+                self.see_removed(index, rule.id);
+                // It may be the one with which its group would have been decided.
+                visits.insert_range(next, course.len());
+                continue;
+            }
+            let target = match self.run_rule(plan, phase, index, rule, course, visits, scratch) {
+                Ok(false) => {
+                    if self.state.head.is_new() && plan.head.contains(index) {
+                        let is_gated = plan.gates.group_of(index).is_some();
+                        self.state.head.note_idle(phase, place, course, is_gated);
+                    }
+                    continue;
+                }
                 Ok(true) => match rule.skip {
                     Some(Skip::To(target)) => target,
                     Some(Skip::Rules(count)) => step.saturating_add(1).saturating_add(count),
@@ -104,12 +147,14 @@ impl Transaction {
                 }
             };
             let behind = next;
-            while steps.get(next).is_some_and(|step| step.step < target) {
-                next += 1;
+            next = course.place_from(next, target);
+            if next > behind {
+                // So may be what is skipped.
+                visits.insert_range(next, course.len());
             }
             if self.is_observed() {
                 self.see_rule_over(true);
-                self.see_skipped(plan, steps.get(behind..next).unwrap_or_default(), rule.id);
+                self.see_skipped(plan, course.between(behind, next), rule.id);
             }
             let over = !self.state.intervention.is_none() && phase != Phase::Logging;
             if over || phase.number() <= self.state.allowed_until || !self.is_inspecting() {
@@ -123,28 +168,33 @@ impl Transaction {
     }
 
     /// Runs a rule, if it is not passed over: whether it matched.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "where the walk is, borrowed apart"
+    )]
     fn run_rule(
         &mut self,
         plan: &RuleSet,
         phase: Phase,
         index: u32,
         rule: &Rule,
+        course: &Course,
+        visits: &mut Bits,
         scratch: &mut Scratch,
     ) -> Result<bool, EngineError> {
-        if self.is_removed(index) {
-            if self.is_observed() {
-                let (index, id) = (index as usize, rule.id);
-                self.see(&Event::Removed { index, id });
-            }
-            return Ok(false);
-        }
-        self.state.rule = index;
         let mut gated = false;
         if self.is_observed() {
             let (index, id) = (index as usize, rule.id);
             self.see(&Event::Rule { index, id });
         } else if let Some(group) = plan.gates.group_of(index) {
-            self.decide_group(plan, group, phase, scratch)?;
+            if self.decide_group(plan, group, phase, scratch)? {
+                let hits = self.state.decided.hits.iter();
+                let places = hits.filter_map(|(rule, _)| course.place_of(*rule));
+                places.for_each(|place| visits.insert(place));
+                if let Some(idle) = self.state.head.idle(phase) {
+                    visits.remove_all(idle);
+                }
+            }
             if !self.state.decided.hit_rules.contains(index) {
                 return Ok(false);
             }

@@ -8,6 +8,9 @@ use super::known::{Known, Outcome, Variables};
 use super::{Assignment, Settled, Step, is_mute, is_quiet, link_texts, rule_texts};
 use crate::plan::{Change, Decision, Effect, Link, Piece, Rule, Skip, Text, TxName, TxNames};
 
+/// Variables that the engine itself sets while rules run.
+const OWN_PREFIX: &[u8] = b"msc_";
+
 /// A run over all phases without a request.
 pub(super) struct Run<'a> {
     rules: &'a [Rule],
@@ -38,8 +41,7 @@ struct Reach {
 
 impl<'a> Run<'a> {
     pub(super) fn new(rules: &'a [Rule], names: &'a TxNames) -> Run<'a> {
-        // The engine itself sets these while rules run.
-        let own = |slot: u32| names.name(slot).starts_with(b"msc_");
+        let own = |slot: u32| names.name(slot).starts_with(OWN_PREFIX);
         let slots = 0..names.len() as u32;
         let variables = slots.map(|slot| match own(slot) {
             true => Known::Nothing,
@@ -60,6 +62,17 @@ impl<'a> Run<'a> {
                 ..Settled::default()
             },
         }
+    }
+
+    /// What came of it.
+    pub(super) fn finish(mut self) -> Settled {
+        let slots = 0..self.names.len() as u32;
+        let own = |slot: u32| self.names.name(slot).starts_with(OWN_PREFIX);
+        let constant = slots.zip(&self.written);
+        self.settled.constant = constant
+            .map(|(slot, written)| !written && !own(slot))
+            .collect();
+        self.settled
     }
 
     pub(super) fn phase(&mut self, phase: usize, steps: &[u32]) {
