@@ -492,20 +492,4 @@ impl Transaction {
             self.state.intervention = Intervention::Fail(error);
         }
     }
-
-    /// The processor that a body would have by its type.
-    fn processor_of(content_type: &[u8]) -> Option<BodyProcessor> {
-        let begins = |prefix: &str| {
-            content_type
-                .get(..prefix.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-        };
-        if begins("multipart/form-data") {
-            Some(BodyProcessor::Multipart)
-        } else if begins("application/x-www-form-urlencoded") {
-            Some(BodyProcessor::Urlencoded)
-        } else {
-            None
-        }
-    }
 }

@@ -142,6 +142,22 @@ impl Transaction {
         self.request.processor = content_type.and_then(Self::processor_of);
     }
 
+    /// The processor that a body would have by its type.
+    fn processor_of(content_type: &[u8]) -> Option<BodyProcessor> {
+        let begins = |prefix: &str| {
+            content_type
+                .get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+        };
+        if begins("multipart/form-data") {
+            Some(BodyProcessor::Multipart)
+        } else if begins("application/x-www-form-urlencoded") {
+            Some(BodyProcessor::Urlencoded)
+        } else {
+            None
+        }
+    }
+
     /// `name=value; name=value`: names without leading blanks, values as they stand. A piece without `=` is a name; one without a name
     /// is no cookie.
     fn split_cookies(&mut self, field: Span) {
