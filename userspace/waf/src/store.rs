@@ -99,6 +99,10 @@ impl Store {
     }
 
     pub(crate) fn number(&mut self, number: i64) -> Span {
+        // Scores and counts are small.
+        if let Ok(digit @ 0..=9) = u8::try_from(number) {
+            return self.push(&[b'0' + digit]);
+        }
         self.write(|out| {
             // Writing to a Vec cannot fail.
             let _ = std::io::Write::write_fmt(out, format_args!("{number}"));
