@@ -1,4 +1,4 @@
-//! `cargo xtask ebpf`: the BPF programs, compiled to one object that the `kernel` room embeds.
+//! `cargo xtask ebpf`: the BPF programs, compiled to objects that the `kernel` room embeds.
 
 pub(crate) mod toolchain;
 
@@ -21,13 +21,26 @@ pub(crate) enum Build {
 pub(crate) fn task(_arguments: &[String]) -> Outcome {
     setup::for_build()?;
     match build_if_possible()? {
-        Build::Done => println!("built {}", object().display()),
+        Build::Done => {
+            for (_, object) in objects() {
+                println!("built {}", object.display());
+            }
+        }
         Build::Skipped(why) => println!("skipped: {why}"),
     }
     Ok(())
 }
 
-/// The object. `userspace/kernel/build.rs` looks for it here.
+/// The binaries of `ebpf/programs` and their objects. `userspace/kernel/build.rs` looks for them here.
+fn objects() -> [(&'static str, PathBuf); 2] {
+    let place = |name| tree::target().join("bpf").join(name);
+    [
+        ("bascule", object()),
+        ("steer", place("bascule-steer.bpf.o")),
+    ]
+}
+
+/// The object of the gate.
 pub(crate) fn object() -> PathBuf {
     tree::target().join("bpf/bascule.bpf.o")
 }
@@ -48,17 +61,25 @@ pub(crate) fn build_if_possible() -> Outcome<Build> {
 
 fn skip(why: String) -> Outcome<Build> {
     // An object of an older build would not fit the abi of this one.
-    match fs::remove_file(object()) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at(object())(error)),
-        _ => Ok(Build::Skipped(why)),
+    for (_, object) in objects() {
+        match fs::remove_file(&object) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(at(&object)(error));
+            }
+            _ => {}
+        }
     }
+    Ok(Build::Skipped(why))
 }
 
 fn build(toolchain: &Toolchain) -> Outcome {
     let folder = build_folder();
     run::run(&mut cargo(toolchain, "build", &folder, ""))?;
-    let built = folder.join("bpfel-unknown-none/release/bascule");
-    publish(&built, &object())
+    for (binary, object) in objects() {
+        let built = folder.join("bpfel-unknown-none/release").join(binary);
+        publish(&built, &object)?;
+    }
+    Ok(())
 }
 
 /// Beside the object's folder, not in it: `userspace/kernel/build.rs` watches that one.

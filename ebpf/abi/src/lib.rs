@@ -8,6 +8,7 @@ mod ban;
 pub mod hash;
 mod reason;
 pub mod service;
+pub mod steer;
 #[cfg(feature = "user")]
 mod user;
 

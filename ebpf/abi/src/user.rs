@@ -40,3 +40,7 @@ impl MaglevTable {
         unsafe { table.assume_init() }
     }
 }
+// SAFETY: as above.
+unsafe impl Pod for crate::steer::Listening {}
+// SAFETY: as above.
+unsafe impl Pod for crate::steer::Group {}

@@ -21,6 +21,7 @@ mod reload;
 mod resilience;
 mod routing;
 mod seeing;
+mod steering;
 mod timeouts;
 mod tls;
 mod tokens;

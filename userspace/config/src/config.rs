@@ -2,8 +2,8 @@
 
 use crate::block::block;
 use crate::blocks::{
-    Admin, AuthMethod, Cache, Io, Kernel, Limits, Listener, Log, Route, Timeouts, Upstream,
-    WafPolicy, Workers,
+    Admin, AuthMethod, Cache, Io, Kernel, Limits, Listener, Log, Route, Steering, Timeouts,
+    Upstream, WafPolicy, Workers,
 };
 use crate::check;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind, Span};
@@ -23,6 +23,8 @@ block! {
         workers: Workers = Workers::Auto;
         /// How workers do I/O.
         io: Io = Io::Auto;
+        /// Which worker gets a new connection.
+        steering: Steering = Steering::Auto;
         /// The admin API.
         admin: Admin = Admin::default();
         /// The folder where compiled rule sets are kept, so that the next start has them at once; `off`: nowhere. It and what is in

@@ -24,6 +24,7 @@ mod probes;
 mod random;
 mod self_test;
 mod service;
+mod steering;
 mod supervisor;
 #[cfg(test)]
 mod testing;

@@ -13,6 +13,7 @@ use crate::handover::successor::Prepared;
 use crate::kernel_path::KernelPath;
 use crate::keys::KeyFetcher;
 use crate::probes::Probes;
+use crate::steering::Steer;
 use crate::upgrades::Upgrades;
 use crate::watch::FileTime;
 use config::{Change, Diagnostics, Io, Loaded};
@@ -68,6 +69,7 @@ pub struct Supervisor {
     sockets: Arc<Sockets>,
     registry: Registry,
     kernel: KernelPath,
+    steering: Steer,
     probes: Probes,
     fetcher: KeyFetcher,
     upgrades: Upgrades,
@@ -171,6 +173,12 @@ impl Supervisor {
     #[must_use]
     pub fn kernel_path(&self) -> String {
         self.kernel.describe()
+    }
+
+    /// How connections find their worker, and why, in one line.
+    #[must_use]
+    pub fn steering(&self) -> String {
+        self.steering.describe()
     }
 
     /// The I/O driver.

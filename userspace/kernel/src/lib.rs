@@ -12,8 +12,10 @@ mod gate;
 mod host;
 mod object;
 mod services;
+mod steer;
 
 pub use abi::Reason as PacketReason;
+pub use abi::steer::Load;
 pub use bans::{
     Added, Ban, BanError, BanFileError, BanLimits, BanLineError, Bans, FileBan, FileChange,
     TargetError, parse_ban_file, parse_target, read_ban_file,
@@ -27,6 +29,7 @@ pub use services::{
     EndpointState, Forwarding, Protocol, ServiceEndpoint, ServiceEndpointStatus, ServiceError,
     ServiceSpec, ServiceStatus, Services,
 };
+pub use steer::{Loads, Steering, WorkerLoad};
 
 /// Where maps and links are pinned unless the operator says otherwise.
 pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/bascule";

@@ -1,4 +1,3 @@
-//! The object with the BPF programs, embedded at build time.
+//! The objects with the BPF programs, embedded at build time; none where it was built on a host without an eBPF toolchain.
 
-/// The object; none where it was built on a host without an eBPF toolchain.
-pub(crate) const OBJECT: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/object.rs"));
+include!(concat!(env!("OUT_DIR"), "/object.rs"));

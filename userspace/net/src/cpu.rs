@@ -1,7 +1,9 @@
 //! Which cores the process may use, and pinning a thread to one.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
 use std::io;
+use std::time::Duration;
 
 /// The cores that this process may run on, in order: what `taskset`, cgroups and the machine leave.
 ///
@@ -12,6 +14,13 @@ pub fn cores() -> io::Result<Vec<usize>> {
     Ok((0..CpuSet::MAX_CPU)
         .filter(|&core| set.is_set(core))
         .collect())
+}
+
+/// The processor time that the calling thread has used.
+#[must_use]
+pub fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 /// Pins the calling thread to a core.

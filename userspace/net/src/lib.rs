@@ -56,7 +56,7 @@ mod uring;
 pub use accept::Acceptor;
 pub use buffer::{Buffer, Chunk};
 pub use clock::Clock;
-pub use cpu::{cores, pin_to_core};
+pub use cpu::{cores, pin_to_core, thread_time};
 pub use deadlines::{Deadlines, Slot, TICK};
 pub use driver::{
     ConnectOptions, Driver, KeepAlive, ListenOptions, Listener, RecvHint, RuntimeOptions, Stream,

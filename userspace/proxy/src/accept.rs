@@ -83,6 +83,7 @@ fn welcome<D: Driver>(
     let plan = Arc::clone(plan);
     let counts = counts.clone();
     worker.connections.set(worker.connections.get() + 1);
+    worker.load.connections(worker.connections.get());
     tokio::task::spawn_local(async move {
         let _open = Open::new(Rc::clone(&worker), counts.open.clone(), admitted);
         match secure(&worker, stream, &plan).await {
@@ -144,5 +145,6 @@ impl<D: Driver> Drop for Open<D> {
         self.worker
             .connections
             .set(self.worker.connections.get() - 1);
+        self.worker.load.connections(self.worker.connections.get());
     }
 }

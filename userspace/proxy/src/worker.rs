@@ -31,6 +31,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Addresses that are turned away; the kernel drops them first where the gate is attached.
     pub bans: kernel::Bans,
+    /// What workers publish of their load.
+    pub loads: kernel::Loads,
     /// Where access lines go; `None`: nowhere.
     pub access_log: ArcSwapOption<AccessTarget>,
 }
@@ -84,6 +86,8 @@ pub(crate) struct Worker<D: Driver> {
     pub(crate) tokens: RefCell<auth::TokenCache>,
     pub(crate) random: Random,
     pub(crate) connections: Cell<usize>,
+    /// Where the worker says how much it has to do.
+    pub(crate) load: kernel::WorkerLoad,
     /// How connections end; none while the worker serves.
     pub(crate) leaving: Cell<Option<Leave>>,
     date: Cell<(Instant, [u8; http::date::DATE_BYTES])>,
@@ -113,6 +117,7 @@ impl<D: Driver> Worker<D> {
             )),
             random: Random::new(),
             connections: Cell::new(0),
+            load: shared.loads.of(index),
             leaving: Cell::new(None),
             date: Cell::new((
                 deadlines.clock().now(),
@@ -177,6 +182,7 @@ pub(crate) async fn run<D: Driver>(
 ) -> io::Result<()> {
     let worker = Rc::new(Worker::<D>::new(index, shared, sockets));
     tokio::task::spawn_local(worker.deadlines.clone().run());
+    tokio::task::spawn_local(publish(worker.load.clone()));
     let mut listeners = Listeners::default();
     let mut is_serving = false;
     // Nobody listens any more where the start was given up.
@@ -211,10 +217,28 @@ pub(crate) async fn run<D: Driver>(
     }
 }
 
+/// Says how busy this thread is, again and again: the mean of the last moments.
+async fn publish(load: kernel::WorkerLoad) {
+    const LOOK: Duration = Duration::from_millis(50);
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut used, mut looked, mut busy) = (net::thread_time(), Instant::now(), 0);
+    loop {
+        looks.tick().await;
+        let (used_now, now) = (net::thread_time(), Instant::now());
+        let passed = now.duration_since(looked).as_micros().max(1);
+        let lately = used_now.saturating_sub(used).as_micros() * 1000 / passed;
+        busy = u32::midpoint(busy, u32::try_from(lately).unwrap_or(1000).min(1000));
+        load.busy(busy);
+        (used, looked) = (used_now, now);
+    }
+}
+
 /// Waits until every connection has ended or the time is up.
 async fn drain<D: Driver>(worker: &Worker<D>, until: Instant, leave: Leave) {
     const LOOK: Duration = Duration::from_millis(20);
     worker.leaving.set(Some(leave));
+    worker.load.draining(true);
     let mut ticked = Instant::now();
     while worker.connections.get() > 0 && Instant::now() < until {
         if leave == Leave::AtOnce {

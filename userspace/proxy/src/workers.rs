@@ -44,6 +44,15 @@ const STEP_PATIENCE: Duration = Duration::from_secs(10);
 /// How often is looked at whether a worker has ended, while one waits for a step.
 const STEP_LOOK: Duration = Duration::from_millis(20);
 
+/// Says that a worker takes no more connections, however it ended.
+struct Ended(kernel::WorkerLoad);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.draining(true);
+    }
+}
+
 /// The running workers.
 pub struct Workers {
     threads: Vec<JoinHandle<io::Result<()>>>,
@@ -78,6 +87,7 @@ impl Workers {
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || {
+                    let _ended = Ended(shared.loads.of(index));
                     if let Some(core) = core
                         && let Err(error) = net::pin_to_core(core)
                     {

@@ -1,4 +1,4 @@
-//! How many workers there are, how they do I/O, and where the admin API is.
+//! How many workers there are, how they do I/O, which gets a connection, and where the admin API is.
 
 use crate::block::{optional_block, words};
 use crate::diagnostic::Spanned;
@@ -58,6 +58,16 @@ words! {
         Uring = "uring",
         /// epoll.
         Epoll = "epoll",
+    }
+}
+
+words! {
+    /// Which worker gets a new connection.
+    pub enum Steering {
+        /// The one with the least load, where the kernel admits the program that chooses; else by the kernel's hash.
+        Auto = "auto",
+        /// By the kernel's hash of addresses and ports.
+        Hash = "hash",
     }
 }
 

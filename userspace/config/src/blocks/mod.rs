@@ -13,7 +13,7 @@ mod route;
 mod upstream;
 mod waf;
 
-pub use admin::{Admin, Io, MAX_WORKERS, Workers};
+pub use admin::{Admin, Io, MAX_WORKERS, Steering, Workers};
 pub use audit::{AuditFormat, AuditLog, AuditParts, AuditWhich, Scrub, SyslogTarget};
 pub use auth::{ApiKey, AuthMethod, ClaimRule, ClaimValue, Jwks, Jwt, TokenAlgorithm};
 pub use cache::{Cache, default_cache_folder};

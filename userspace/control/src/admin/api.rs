@@ -56,6 +56,10 @@ pub struct Status {
     pub io: String,
     /// The kernel path, and why.
     pub kernel_path: String,
+    /// How connections find their worker, and why.
+    pub steering: String,
+    /// What each worker has to do, in their order.
+    pub loads: Vec<WorkerStatus>,
     /// Bans in force.
     pub bans: usize,
     /// Where clients connect.
@@ -93,6 +97,15 @@ pub struct Upgraded {
     pub previous_pid: u32,
     /// How long it may take for that.
     pub drain_seconds: u64,
+}
+
+/// What a worker has to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// Connections of clients that are open.
+    pub connections: u32,
+    /// How busy its thread was lately, in thousandths.
+    pub busy: u32,
 }
 
 /// A listener.

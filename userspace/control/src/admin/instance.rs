@@ -4,7 +4,7 @@ use super::api::{PolicyStatus, ProcessState, SelfTestStatus, UpgradeRequest, Upg
 use crate::handover::UpgradeError;
 use crate::supervisor::{Reloaded, State, Supervisor};
 use config::Diagnostics;
-use kernel::{Bans, CounterSample};
+use kernel::{Bans, CounterSample, Load};
 use prometheus::Registry;
 use proxy::Generation;
 use std::path::PathBuf;
@@ -22,6 +22,10 @@ pub(crate) trait Instance: Send + Sync + 'static {
     fn io_name(&self) -> &'static str;
     /// The kernel path, and why.
     fn kernel_path(&self) -> String;
+    /// How connections find their worker.
+    fn steering(&self) -> String;
+    /// What each worker has to do.
+    fn loads(&self) -> Vec<Load>;
     /// The configuration file.
     fn config_path(&self) -> PathBuf;
     /// What the workers serve.
@@ -76,6 +80,17 @@ impl Instance for Supervisor {
 
     fn kernel_path(&self) -> String {
         Self::kernel_path(self)
+    }
+
+    fn steering(&self) -> String {
+        Self::steering(self)
+    }
+
+    fn loads(&self) -> Vec<Load> {
+        let loads = &self.shared().loads;
+        (0..Self::workers(self))
+            .map(|worker| loads.of(worker).published())
+            .collect()
     }
 
     fn config_path(&self) -> PathBuf {

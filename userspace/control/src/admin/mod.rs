@@ -34,7 +34,7 @@ mod tests;
 pub use api::{
     BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanRequest, BanResult, EndpointStatus,
     ListenerStatus, MAX_TTL_SECONDS, PacketCount, PolicyStatus, Problem, ProcessState, Reload,
-    Status, UpgradeRequest, Upgraded, UpstreamStatus,
+    Status, UpgradeRequest, Upgraded, UpstreamStatus, WorkerStatus,
 };
 pub use server::AdminError;
 pub(crate) use server::{Admin, AdminSockets, Bound, bind};

@@ -31,6 +31,7 @@ pub(super) struct Now {
 impl Now {
     fn families(&self) -> Result<Vec<MetricFamily>> {
         let mut families = self.process()?;
+        families.extend(self.workers()?);
         families.extend(self.collections()?);
         families.extend(self.bans()?);
         families.extend(self.packets()?);
@@ -101,6 +102,33 @@ impl Now {
             "Lines of the access log that were lost because the disk was too slow.",
             self.access_lines_dropped,
         )?);
+        Ok(families)
+    }
+
+    fn workers(&self) -> Result<Vec<MetricFamily>> {
+        const LABELS: &[&str] = &["worker"];
+        let connections = gauges(
+            "bascule_worker_connections",
+            "Connections of clients that are open, by worker.",
+            LABELS,
+        )?;
+        let busy = GaugeVec::new(
+            Opts::new(
+                "bascule_worker_busy_ratio",
+                "How busy a worker's thread was lately: 1 is all the time.",
+            ),
+            LABELS,
+        )?;
+        for (worker, load) in self.status.loads.iter().enumerate() {
+            let worker = worker.to_string();
+            connections
+                .with_label_values(&[&worker])
+                .set(load.connections.into());
+            busy.with_label_values(&[&worker])
+                .set(f64::from(load.busy) / 1000.0);
+        }
+        let mut families = connections.collect();
+        families.extend(busy.collect());
         Ok(families)
     }
 

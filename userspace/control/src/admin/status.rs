@@ -1,11 +1,11 @@
 //! The process at one moment.
 
 use super::api::{
-    EndpointStatus, ListenerStatus, PacketCount, ProcessState, Status, UpstreamStatus,
+    EndpointStatus, ListenerStatus, PacketCount, ProcessState, Status, UpstreamStatus, WorkerStatus,
 };
 use super::instance::Instance;
 use balance::{Snapshot, Upstream};
-use kernel::CounterSample;
+use kernel::{CounterSample, Load};
 use proxy::ListenerPlan;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,8 @@ pub(super) fn status(instance: &impl Instance, started: Instant, now: Instant) -
         workers: instance.workers(),
         io: instance.io_name().to_owned(),
         kernel_path: instance.kernel_path(),
+        steering: instance.steering(),
+        loads: instance.loads().iter().map(worker).collect(),
         bans: instance.bans().len(),
         listeners: generation
             .listeners
@@ -42,6 +44,13 @@ pub(super) fn status(instance: &impl Instance, started: Instant, now: Instant) -
             .map(|plan| upstream(&plan.balancer, now))
             .collect(),
         packets: instance.packets().iter().map(packets).collect(),
+    }
+}
+
+fn worker(load: &Load) -> WorkerStatus {
+    WorkerStatus {
+        connections: load.connections,
+        busy: load.busy,
     }
 }
 

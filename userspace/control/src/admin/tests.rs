@@ -6,7 +6,7 @@ use crate::client::{Client, ClientError};
 use crate::handover::{Handed, UpgradeError};
 use crate::supervisor::Reloaded;
 use config::{Config, Diagnostics, Host, Loaded};
-use kernel::{BanLimits, Bans, CounterSample, PacketReason};
+use kernel::{BanLimits, Bans, CounterSample, Load, PacketReason};
 use prometheus::{IntCounter, Registry};
 use proxy::Generation;
 use std::io::{Read, Write};
@@ -97,6 +97,19 @@ impl Instance for Pretended {
 
     fn kernel_path(&self) -> String {
         "user space: a \"test\"".to_owned()
+    }
+
+    fn steering(&self) -> String {
+        "kernel's hash: a test".to_owned()
+    }
+
+    fn loads(&self) -> Vec<Load> {
+        let busy = |connections, busy| Load {
+            connections,
+            busy,
+            ..Load::default()
+        };
+        vec![busy(3, 250), busy(4, 0)]
     }
 
     fn config_path(&self) -> PathBuf {
@@ -312,6 +325,8 @@ fn metrics_join_what_was_counted_and_what_is_looked_up() {
         "bascule_waf_collection_evictions_total{policy=\"own\"} 5",
         "bascule_waf_collection_refused_total{policy=\"own\"} 6",
         r#"bascule_kernel_path_info{path="user space: a \"test\""} 1"#,
+        r#"bascule_worker_connections{worker="1"} 4"#,
+        r#"bascule_worker_busy_ratio{worker="0"} 0.25"#,
         r#"bascule_endpoint_healthy{endpoint="127.0.0.1:9001",upstream="app"} 1"#,
         r#"bascule_endpoint_in_flight{endpoint="127.0.0.1:9002",upstream="app"} 0"#,
     ] {

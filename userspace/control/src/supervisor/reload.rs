@@ -73,6 +73,7 @@ impl Supervisor {
         if let Some(workers) = &*self.workers.lock().unwrap_or_else(PoisonError::into_inner) {
             workers.reloaded(number);
         }
+        self.steering.follow(&self.sockets);
         self.probes.follow(std::mem::take(&mut built.probes));
         self.fetcher.follow(std::mem::take(&mut built.keys));
         self.upgrades
@@ -126,7 +127,14 @@ impl Supervisor {
 fn warnings(loaded: &Loaded, built: &mut Built, old: &Config) -> Vec<Diagnostic> {
     let mut warnings = std::mem::take(&mut built.warnings);
     let (old, new) = (old.json(), loaded.config.json());
-    for key in ["workers", "io", "admin", "log.level", "log.format"] {
+    for key in [
+        "workers",
+        "io",
+        "steering",
+        "admin",
+        "log.level",
+        "log.format",
+    ] {
         let place = format!("/{}", key.replace('.', "/"));
         if old.pointer(&place) != new.pointer(&place) {
             let found = format!("`{key}` changed, which takes effect at the next start");

@@ -11,6 +11,7 @@ use crate::keys::KeyFetcher;
 use crate::listening::{bind_new, start_workers};
 use crate::probes::Probes;
 use crate::service;
+use crate::steering::Steer;
 use crate::upgrades::Upgrades;
 use crate::watch::{self, FileTime};
 use arc_swap::ArcSwap;
@@ -74,6 +75,7 @@ pub fn run(options: &StartOptions, predecessor: Option<&Predecessor>) -> Result<
         predecessor.take_over()?;
     }
     supervisor.kernel.take_charge();
+    supervisor.steering.follow(&supervisor.sockets);
     if let Some(admin) = admin.or_else(|| waiting.map(admin::Bound::serve)) {
         runtime.block_on(supervise(&supervisor, admin));
     }
@@ -94,6 +96,7 @@ async fn supervise(supervisor: &Arc<Supervisor>, mut admin: Admin<Supervisor>) {
         workers = supervisor.worker_count,
         io = supervisor.io_name,
         kernel = supervisor.kernel_path(),
+        steering = supervisor.steering(),
         "serving"
     );
     service::ready();
@@ -149,12 +152,14 @@ impl Supervisor {
         let bound = bind_new(&loaded, &built, &sockets, &[], handed).map_err(StartError::Config)?;
         let access_log = access_log::open(&loaded, None).map_err(StartError::Config)?;
         let kernel = KernelPath::new(config.kernel.as_ref());
+        let (steering, loads) = Steer::open(config.steering, worker_count);
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).map_err(StartError::Metrics)?;
         let shared = Arc::new(Shared {
             generation: ArcSwap::new(Arc::clone(&built.generation)),
             metrics,
             bans: kernel.bans().clone(),
+            loads,
             access_log: access_log::target(&loaded, access_log.as_ref())
                 .map(Arc::new)
                 .into(),
@@ -173,6 +178,7 @@ impl Supervisor {
             sockets,
             registry,
             kernel,
+            steering,
             probes,
             fetcher,
             upgrades,

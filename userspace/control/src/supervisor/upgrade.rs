@@ -77,6 +77,7 @@ impl Supervisor {
     /// From here on there is no way back.
     async fn hand_over(&self, prepared: &Prepared) {
         self.kernel.leave();
+        self.steering.release();
         self.keep_admin(None);
         service::main_process(prepared.pid);
         // The state first: whoever is woken looks at it.

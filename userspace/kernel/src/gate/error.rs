@@ -90,11 +90,22 @@ pub enum AttachError {
         /// Each mode with the kernel's answer.
         attempts: String,
     },
+    /// More workers than connections can be steered to.
+    #[error("{found} workers, connections are steered to {limit} at most; set `workers`")]
+    TooManyWorkers {
+        /// How many there are.
+        found: usize,
+        /// The limit.
+        limit: u32,
+    },
+    /// The map of loads cannot be brought into our memory.
+    #[error("the loads of workers cannot be shared with the kernel: {0}")]
+    Loads(#[source] io::Error),
     /// The object cannot be loaded.
     #[error("the BPF object cannot be loaded: {0}")]
     Load(#[source] Box<EbpfError>),
     /// The kernel refused the program.
-    #[error("the kernel refused the XDP program: {0}")]
+    #[error("the kernel refused a BPF program: {0}")]
     Program(#[source] ProgramError),
     /// A map cannot be used.
     #[error("a BPF map cannot be used: {0}")]
