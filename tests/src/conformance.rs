@@ -42,7 +42,10 @@ pub struct Case {
     pub id: String,
     /// What it expects.
     pub expect: String,
-    raw: Vec<u8>,
+    /// The client that it is about, where it is about one.
+    pub source: Option<String>,
+    /// What is sent.
+    pub raw: Vec<u8>,
 }
 
 /// What became of a suite.
@@ -99,6 +102,7 @@ fn case(line: &str) -> Case {
     Case {
         id: field("id"),
         expect,
+        source: case["meta"]["src"].as_str().map(str::to_owned),
         raw,
     }
 }

@@ -75,6 +75,14 @@ impl Picked {
         self.trial != 0
     }
 
+    /// Tells how the attempt to connect ended, while what it is for goes on: a connection counts as in flight until this is
+    /// dropped. A later [`Picked::finish`] would count twice.
+    pub fn connected(&mut self, latency: Duration, now: Instant) {
+        let trial = std::mem::take(&mut self.trial);
+        self.upstream
+            .record(self.index, trial, Outcome::Success, latency, now);
+    }
+
     /// Tells how the attempt ended. `latency` is the time from the choice to the head of the answer, or to the failure.
     /// Dropping without this counts as [`Outcome::Neutral`].
     pub fn finish(mut self, outcome: Outcome, latency: Duration, now: Instant) {

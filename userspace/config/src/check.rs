@@ -1,6 +1,6 @@
 //! What only shows when the file is seen as a whole: names that are not defined, blocks that nothing uses, duplicates.
 
-use crate::blocks::{AuthMethod, WafMode};
+use crate::blocks::{AuthMethod, Listener, Protocol, ProxyVersion, WafMode};
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Kind, Span};
 use crate::document::{Node, Value};
@@ -29,12 +29,15 @@ pub(crate) fn names(root: &Node, reader: &mut Reader<'_>) {
                 }
             }
         }
+        if block == "upstreams" {
+            listener_upstreams(root, &known, &defined, &mut used, reader);
+        }
         for (name, span) in defined.iter().filter(|(name, _)| !used.contains(name)) {
             reader.report(
                 Diagnostic::warning(
                     Kind::Unused,
                     *span,
-                    format!("no route uses `{}`", shortened(name)),
+                    format!("nothing uses `{}`", shortened(name)),
                 )
                 .at(block)
                 .remedy("remove it, or refer to it from a route"),
@@ -44,6 +47,40 @@ pub(crate) fn names(root: &Node, reader: &mut Reader<'_>) {
     duplicates(root, "routes", "name", reader);
     duplicates(root, "listeners", "name", reader);
     duplicates(root, "listeners", "address", reader);
+}
+
+/// Where listeners name upstreams.
+fn listener_upstreams<'n>(
+    root: &'n Node,
+    known: &HashSet<&str>,
+    defined: &[(&str, Span)],
+    used: &mut HashSet<&'n str>,
+    reader: &mut Reader<'_>,
+) {
+    for (index, listener) in items(root.get("listeners")).enumerate() {
+        let at = format!("listeners[{index}]");
+        let own = listener
+            .get("upstream")
+            .map(|node| (format!("{at}.upstream"), node));
+        let named = items(listener.get("sni")).enumerate();
+        let named = named.filter_map(|(nth, entry)| {
+            let node = entry.get("upstream")?;
+            Some((format!("{at}.sni[{nth}].upstream"), node))
+        });
+        for (at, node) in own.into_iter().chain(named) {
+            let Value::Scalar { text, .. } = &node.value else {
+                continue;
+            };
+            if node.is_nothing() {
+                continue;
+            }
+            used.insert(text.as_str());
+            if !known.contains(text.as_str()) {
+                let finding = unknown("upstreams", text, node.span, defined, reader);
+                reader.report(finding.at(at));
+            }
+        }
+    }
 }
 
 fn items(list: Option<&Node>) -> impl Iterator<Item = &Node> {
@@ -118,11 +155,17 @@ fn unknown(
     .remedy(remedy)
 }
 
+fn says_udp(protocol: &Node) -> bool {
+    matches!(&protocol.value, Value::Scalar { text, .. } if text == Protocol::Udp.name())
+}
+
 /// Reports a value that an earlier entry of a list has under the same key.
 fn duplicates(root: &Node, list: &str, key: &str, reader: &mut Reader<'_>) {
-    let mut seen: HashMap<&str, u32> = HashMap::new();
+    let mut seen: HashMap<(&str, bool), u32> = HashMap::new();
     for (index, entry) in items(root.get(list)).enumerate() {
         let Some(node) = entry.get(key) else { continue };
+        // UDP has ports of its own.
+        let is_udp = key == "address" && entry.get("protocol").is_some_and(says_udp);
         let Value::Scalar { text, .. } = &node.value else {
             continue;
         };
@@ -130,7 +173,10 @@ fn duplicates(root: &Node, list: &str, key: &str, reader: &mut Reader<'_>) {
         let free = text
             .parse::<SocketAddr>()
             .is_ok_and(|address| address.port() == 0);
-        if let Some(line) = seen.insert(text, node.span.line).filter(|_| !free) {
+        if let Some(line) = seen
+            .insert((text, is_udp), node.span.line)
+            .filter(|_| !free)
+        {
             let found = format!("`{}` stands in line {line} already", shortened(text));
             reader.report(
                 Diagnostic::error(Kind::Conflict, node.span, found)
@@ -147,6 +193,8 @@ fn duplicates(root: &Node, list: &str, key: &str, reader: &mut Reader<'_>) {
 
 /// Checks the whole configuration, after each block was found good for itself.
 pub(crate) fn whole(config: &Config, node: &Node, reader: &mut Reader<'_>) {
+    let speaks_http = |listener: &Listener| listener.protocol == Protocol::Http;
+    let needs_routes = config.listeners.iter().any(speaks_http) || config.listeners.is_empty();
     for (key, count, example) in [
         (
             "listeners",
@@ -164,7 +212,7 @@ pub(crate) fn whole(config: &Config, node: &Node, reader: &mut Reader<'_>) {
             "{ app: { endpoints: [127.0.0.1:9001] } }",
         ),
     ] {
-        if count == 0 {
+        if count == 0 && (needs_routes || key != "routes") {
             reader.report(
                 Diagnostic::error(Kind::BadValue, node.span_of(key), "found nothing in it")
                     .at(key)
@@ -173,7 +221,19 @@ pub(crate) fn whole(config: &Config, node: &Node, reader: &mut Reader<'_>) {
             );
         }
     }
+    if !needs_routes && !config.routes.is_empty() {
+        reader.report(
+            Diagnostic::warning(
+                Kind::Unused,
+                node.span_of("routes"),
+                "no listener speaks HTTP",
+            )
+            .at("routes")
+            .remedy("remove `routes`, or add a listener without `protocol`"),
+        );
+    }
     admin(config, reader);
+    datagrams(config, reader);
     routes(config, node, reader);
     keys_in_urls(config, reader);
 }
@@ -185,6 +245,7 @@ fn admin(config: &Config, reader: &mut Reader<'_>) {
     let taken = config
         .listeners
         .iter()
+        .filter(|listener| listener.protocol != Protocol::Udp)
         .find(|listener| listener.address.value == admin.value);
     if let Some(listener) = taken.filter(|_| admin.port() != 0) {
         let found = format!(
@@ -206,6 +267,42 @@ fn admin(config: &Config, reader: &mut Reader<'_>) {
             )
             .at("admin.address")
             .expected("a loopback address, or one that only your monitoring reaches"),
+        );
+    }
+}
+
+/// What an upstream cannot do for datagrams.
+fn datagrams(config: &Config, reader: &mut Reader<'_>) {
+    let listeners = config.listeners.iter().enumerate();
+    for (index, listener) in listeners.filter(|(_, l)| l.protocol == Protocol::Udp) {
+        let Some(name) = &listener.upstream else {
+            continue;
+        };
+        let Some(upstream) = config.upstreams.get(name.as_str()) else {
+            continue;
+        };
+        let sends_v1 = upstream
+            .proxy_protocol
+            .as_ref()
+            .is_some_and(|send| send.version == ProxyVersion::V1);
+        let (found, remedy) = if upstream.tls.is_some() {
+            ("has `tls`, which datagrams have not", "remove `tls`")
+        } else if sends_v1 {
+            (
+                "has `proxy_protocol: v1`, which knows no datagrams",
+                "set `proxy_protocol: v2`",
+            )
+        } else {
+            continue;
+        };
+        reader.report(
+            Diagnostic::error(
+                Kind::Conflict,
+                name.span,
+                format!("the upstream `{}` {found}", name.value),
+            )
+            .at(format!("listeners[{index}].upstream"))
+            .remedy(format!("{remedy} there, or name another upstream")),
         );
     }
 }

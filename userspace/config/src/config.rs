@@ -43,8 +43,8 @@ block! {
         waf: Named<WafPolicy> = Named::default();
         /// Ways to prove who a caller is, by name.
         auth: Named<AuthMethod> = Named::default();
-        /// Which requests go where, at least one.
-        routes: Vec<Route>;
+        /// Which requests go where: at least one, where a listener speaks HTTP.
+        routes: Vec<Route> = Vec::new();
         /// Groups of endpoints by name.
         upstreams: Named<Upstream>;
         /// What is logged, and where to.

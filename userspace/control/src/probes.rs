@@ -59,6 +59,7 @@ struct Target {
     check: HealthCheck,
     kind: ProbeKind,
     tls: Option<ClientSide>,
+    header: Option<Vec<u8>>,
 }
 
 impl Probes {
@@ -124,6 +125,7 @@ fn targets(plan: ProbePlan) -> Vec<Target> {
         check,
         kind,
         tls,
+        header,
     } = plan;
     // An endpoint that the plan has no TLS for is one without.
     let tls = tls.into_iter().chain(std::iter::repeat(None));
@@ -136,6 +138,7 @@ fn targets(plan: ProbePlan) -> Vec<Target> {
             check,
             kind: kind.clone(),
             tls,
+            header: header.clone(),
         })
         .collect()
 }
@@ -161,6 +164,7 @@ impl Target {
     fn asks_like(&self, other: &Self) -> bool {
         self.check == other.check
             && self.kind == other.kind
+            && self.header == other.header
             && self.tls.is_some() == other.tls.is_some()
     }
 

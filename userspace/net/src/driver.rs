@@ -92,6 +92,10 @@ pub trait Stream: 'static {
     /// Not cancel-safe in the sense that nobody learns how much was sent: who drops the future must close the connection.
     fn send(&self, parts: Parts) -> impl Future<Output = io::Result<()>>;
 
+    /// Puts bytes back that were received and belong to whoever receives next: the next receive hands them out. To be called
+    /// once at most until then, and while no receive is under way.
+    fn put_back(&self, chunk: Chunk);
+
     /// The socket below, for [`crate::Deadlines`], addresses and options.
     fn socket(&self) -> &Rc<Socket>;
 
@@ -181,6 +185,8 @@ pub struct ConnectOptions {
     pub timeout: Duration,
     /// The local address to connect from; port 0 lets the kernel choose.
     pub bind: Option<SocketAddr>,
+    /// IP_TRANSPARENT: `bind` need not be an address of this host. Needs CAP_NET_ADMIN or CAP_NET_RAW.
+    pub transparent: bool,
     /// Keep-alive probes.
     pub keep_alive: Option<KeepAlive>,
     /// TCP_USER_TIMEOUT: unacknowledged bytes older than this reset the connection.
@@ -192,6 +198,7 @@ impl Default for ConnectOptions {
         Self {
             timeout: Duration::from_secs(5),
             bind: None,
+            transparent: false,
             keep_alive: None,
             user_timeout: None,
         }

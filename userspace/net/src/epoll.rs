@@ -2,6 +2,7 @@
 
 use crate::driver::{ConnectOptions, Driver, ListenOptions, RecvHint, RuntimeOptions, Stream};
 use crate::fair::{self, Turn};
+use crate::returned::Returned;
 use crate::{Acceptor, Chunk, Parts, ProbeError, Socket, listen, sys};
 use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
@@ -31,6 +32,7 @@ pub struct EpollStream {
     // Made by the first send that finds the socket full, kept because the next one probably will too.
     writable: OnceCell<AsyncFd<OwnedFd>>,
     turn: Turn,
+    returned: Returned,
 }
 
 impl Driver for Epoll {
@@ -65,6 +67,7 @@ impl EpollStream {
             fd: sys::register(socket, Interest::READABLE)?,
             writable: OnceCell::new(),
             turn: Turn::default(),
+            returned: Returned::default(),
         })
     }
 
@@ -112,6 +115,9 @@ impl EpollStream {
 
 impl Stream for EpollStream {
     async fn recv(&self, _hint: RecvHint) -> io::Result<Chunk> {
+        if let Some(chunk) = self.returned.take() {
+            return Ok(chunk);
+        }
         if !self.turn.goes_on() {
             // Tokio's yield also asks the reactor what else has become ready; a mere wake-up would come round up to 61 times
             // before that.
@@ -124,6 +130,10 @@ impl Stream for EpollStream {
     async fn send(&self, mut parts: Parts) -> io::Result<()> {
         fair::behind_others(&parts).await;
         poll_fn(|cx| self.poll_send(cx, &mut parts)).await
+    }
+
+    fn put_back(&self, chunk: Chunk) {
+        self.returned.put(chunk);
     }
 
     fn is_quiet(&self) -> bool {

@@ -49,8 +49,10 @@ mod listen;
 mod parts;
 mod pool;
 mod probe;
+mod returned;
 mod socket;
 mod sys;
+mod transparent;
 mod uring;
 
 pub use accept::Acceptor;
@@ -72,4 +74,5 @@ pub use pool::{
 };
 pub use probe::ProbeError;
 pub use socket::Socket;
+pub use transparent::may_keep_source;
 pub use uring::{Uring, UringListener, UringStream};

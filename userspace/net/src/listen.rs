@@ -87,6 +87,9 @@ pub(crate) async fn connect(
         Some(Protocol::TCP),
     )?;
     if let Some(local) = options.bind {
+        if options.transparent {
+            sys::set_transparent(&raw, address.is_ipv6())?;
+        }
         if local.port() == 0 {
             sys::set_bind_address_no_port(&raw)?;
         }

@@ -84,6 +84,12 @@ impl Socket {
         let _ = SockRef::from(&self.fd).set_linger(Some(Duration::ZERO));
     }
 
+    /// Resets the connection at once, whatever is still to be sent. Waiters notice.
+    pub fn abort(&self) {
+        // TCP takes an address of no family as the wish to disconnect; the only error is "not connected".
+        let _ = rustix::net::connect_unspec(&self.fd);
+    }
+
     /// Sets what both accepted and made connections have. Options that the kernel refuses are no reason to lose the
     /// connection.
     pub(crate) fn configure(&self, keep_alive: Option<KeepAlive>, user_timeout: Option<Duration>) {

@@ -18,6 +18,16 @@ pub(crate) fn set_bind_address_no_port(socket: impl AsFd) -> io::Result<()> {
     set_option(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
 }
 
+/// Lets the socket have an address that is not one of this host (ip(7), IP_TRANSPARENT). `EPERM` without CAP_NET_ADMIN and
+/// CAP_NET_RAW.
+pub(crate) fn set_transparent(socket: impl AsFd, is_ipv6: bool) -> io::Result<()> {
+    let (level, name) = match is_ipv6 {
+        true => (libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT),
+        false => (libc::IPPROTO_IP, libc::IP_TRANSPARENT),
+    };
+    set_option(socket, level, name, 1)
+}
+
 fn set_option(socket: impl AsFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the kernel reads `size_of::<c_int>()` bytes from a pointer to a c_int that lives through the call, and the
     // descriptor is borrowed for as long.

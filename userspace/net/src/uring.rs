@@ -7,6 +7,7 @@ mod op;
 
 use crate::driver::{ConnectOptions, Driver, ListenOptions, RecvHint, RuntimeOptions, Stream};
 use crate::fair::{self, Turn};
+use crate::returned::Returned;
 use crate::{Acceptor, Chunk, Parts, ProbeError, Socket, listen, probe};
 use libc::{POLLIN, POLLOUT};
 use std::cell::RefCell;
@@ -30,6 +31,7 @@ pub struct UringStream {
     readable: Wait,
     writable: Wait,
     turn: Turn,
+    returned: Returned,
 }
 
 /// A poll that may be under way. It outlives the future that waits for it: a dropped receive leaves it to the next one.
@@ -74,6 +76,7 @@ impl UringStream {
             readable: Wait::default(),
             writable: Wait::default(),
             turn: Turn::default(),
+            returned: Returned::default(),
         }
     }
 
@@ -125,12 +128,19 @@ impl UringStream {
 
 impl Stream for UringStream {
     async fn recv(&self, hint: RecvHint) -> io::Result<Chunk> {
+        if let Some(chunk) = self.returned.take() {
+            return Ok(chunk);
+        }
         poll_fn(|cx| self.poll_recv(hint, cx)).await
     }
 
     async fn send(&self, mut parts: Parts) -> io::Result<()> {
         fair::behind_others(&parts).await;
         poll_fn(|cx| self.poll_send(cx, &mut parts)).await
+    }
+
+    fn put_back(&self, chunk: Chunk) {
+        self.returned.put(chunk);
     }
 
     fn socket(&self) -> &Rc<Socket> {

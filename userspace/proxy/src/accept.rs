@@ -1,7 +1,10 @@
 //! From the kernel's queue to a connection that speaks HTTP: bans, limits, TLS.
 
+use crate::admission::Admitted;
 use crate::connection::{self, Peer};
 use crate::generation::ListenerPlan;
+use crate::greeting::{Caller, greet};
+use crate::layer4::{self, Service};
 use crate::wait::{Timer, Wait};
 use crate::worker::Worker;
 use net::{AcceptError, Driver, ListenOptions, Listener};
@@ -64,9 +67,13 @@ fn welcome<D: Driver>(
     };
     counts.accepted.inc();
     let client = peer.ip().to_canonical();
+    let headers = plan.headers.as_ref();
+    let is_told = headers.is_some_and(|headers| headers.include(client));
     let refusal = if worker.shared.bans.contains(client) {
         Some(Reason::Banned)
-    } else if !plan.access.admits(client) {
+    } else if !is_told && headers.is_some_and(|headers| headers.required) {
+        Some(Reason::ProxyHeader)
+    } else if !is_told && !plan.access.admits(client) {
         Some(Reason::AddressDenied)
     } else {
         None
@@ -75,7 +82,13 @@ fn welcome<D: Driver>(
         counts.refused(reason);
         return;
     }
-    let Ok(admitted) = plan.admission.admit(client, &plan.admission_limits) else {
+    let limits = &plan.admission_limits;
+    // Who sends headers brings many clients: those are counted, once they are known.
+    let admitted = match is_told {
+        true => plan.admission.enter(limits),
+        false => plan.admission.admit(client, limits),
+    };
+    let Ok(admitted) = admitted else {
         counts.refused(Reason::ConnectionLimit);
         return;
     };
@@ -85,19 +98,67 @@ fn welcome<D: Driver>(
     worker.connections.set(worker.connections.get() + 1);
     worker.load.connections(worker.connections.get());
     tokio::task::spawn_local(async move {
-        let _open = Open::new(Rc::clone(&worker), counts.open.clone(), admitted);
-        match secure(&worker, stream, &plan).await {
-            Ok(io) => {
-                let peer = Peer::new(peer, &io, plan);
-                connection::serve(&worker, &io, &peer).await;
-            }
-            Err(reason) => counts.refused(reason),
+        let mut open = Open::new(Rc::clone(&worker), counts.open.clone(), admitted);
+        let caller = match is_told {
+            true => told(&worker, &stream, peer, &plan, &mut open.admitted).await,
+            false => Ok(Caller::direct(peer)),
+        };
+        let outcome = match caller {
+            Ok(caller) => serve(&worker, stream, &caller, plan).await,
+            Err(reason) => Err(reason),
+        };
+        if let Err(reason) = outcome {
+            counts.refused(reason);
         }
     });
 }
 
+/// Whom a trusted proxy brings, if it may come in.
+async fn told<D: Driver>(
+    worker: &Worker<D>,
+    stream: &D::Stream,
+    peer: SocketAddr,
+    plan: &ListenerPlan,
+    admitted: &mut Admitted,
+) -> Result<Caller, Reason> {
+    let required = plan
+        .headers
+        .as_ref()
+        .is_some_and(|headers| headers.required);
+    let patience = plan.timeouts.header;
+    let caller = greet(&worker.deadlines, stream, peer, required, patience).await?;
+    let client = caller.address.ip();
+    if worker.shared.bans.contains(client) {
+        return Err(Reason::Banned);
+    }
+    if !plan.access.admits(client) {
+        return Err(Reason::AddressDenied);
+    }
+    admitted
+        .claim(client, &plan.admission_limits)
+        .map_err(|_| Reason::ConnectionLimit)?;
+    Ok(caller)
+}
+
+/// Serves a connection that was let in to its end. An error is the reason why it was not served at all.
+async fn serve<D: Driver>(
+    worker: &Rc<Worker<D>>,
+    stream: D::Stream,
+    caller: &Caller,
+    plan: Arc<ListenerPlan>,
+) -> Result<(), Reason> {
+    if let Service::Layer4(service) = &plan.service {
+        layer4::serve(worker, stream, caller, &plan, service).await;
+        return Ok(());
+    }
+    let io = secure(worker, stream, &plan).await?;
+    let peer = Peer::new(caller, &io, plan);
+    connection::serve(worker, &io, &peer).await;
+    Ok(())
+}
+
 /// Shakes hands where the listener speaks TLS.
-async fn secure<D: Driver>(
+pub(crate) async fn secure<D: Driver>(
     worker: &Worker<D>,
     stream: D::Stream,
     plan: &ListenerPlan,
@@ -121,20 +182,16 @@ async fn secure<D: Driver>(
 struct Open<D: Driver> {
     worker: Rc<Worker<D>>,
     gauge: prometheus::IntGauge,
-    _admitted: crate::admission::Admitted,
+    admitted: Admitted,
 }
 
 impl<D: Driver> Open<D> {
-    fn new(
-        worker: Rc<Worker<D>>,
-        gauge: prometheus::IntGauge,
-        admitted: crate::admission::Admitted,
-    ) -> Self {
+    fn new(worker: Rc<Worker<D>>, gauge: prometheus::IntGauge, admitted: Admitted) -> Self {
         gauge.inc();
         Self {
             worker,
             gauge,
-            _admitted: admitted,
+            admitted,
         }
     }
 }

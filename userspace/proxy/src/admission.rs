@@ -28,7 +28,8 @@ pub struct AdmissionLimits {
 /// The right to be connected; the place is free again when it is dropped.
 pub struct Admitted {
     admission: Arc<Admission>,
-    client: IpAddr,
+    /// Who it is counted under, once that is known.
+    client: Option<IpAddr>,
 }
 
 /// Which limit said no.
@@ -60,25 +61,23 @@ impl Admission {
         client: IpAddr,
         limits: &AdmissionLimits,
     ) -> Result<Admitted, Refused> {
-        let client = owner(client);
+        let mut admitted = self.enter(limits)?;
+        admitted.claim(client, limits)?;
+        Ok(admitted)
+    }
+
+    /// Takes a place for somebody who is still to be told: a client behind a proxy.
+    ///
+    /// # Errors
+    /// The listener is full.
+    pub fn enter(self: &Arc<Self>, limits: &AdmissionLimits) -> Result<Admitted, Refused> {
         if self.open.fetch_add(1, Ordering::Relaxed) >= limits.connections {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return Err(Refused::Listener);
         }
-        let mut shard = self
-            .shard(client)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let count = shard.entry(client).or_default();
-        if *count >= limits.connections_per_client {
-            drop(shard);
-            self.open.fetch_sub(1, Ordering::Relaxed);
-            return Err(Refused::Client);
-        }
-        *count += 1;
         Ok(Admitted {
             admission: Arc::clone(self),
-            client,
+            client: None,
         })
     }
 
@@ -94,7 +93,6 @@ impl Admission {
     }
 
     fn leave(&self, client: IpAddr) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
         let mut shard = self
             .shard(client)
             .lock()
@@ -108,9 +106,35 @@ impl Admission {
     }
 }
 
+impl Admitted {
+    /// Counts the place under a client, once.
+    ///
+    /// # Errors
+    /// The client has as many as it may.
+    pub fn claim(&mut self, client: IpAddr, limits: &AdmissionLimits) -> Result<(), Refused> {
+        let client = owner(client);
+        let mut shard = self
+            .admission
+            .shard(client)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = shard.entry(client).or_default();
+        if *count >= limits.connections_per_client {
+            return Err(Refused::Client);
+        }
+        *count += 1;
+        drop(shard);
+        self.client = Some(client);
+        Ok(())
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.admission.leave(self.client);
+        self.admission.open.fetch_sub(1, Ordering::Relaxed);
+        if let Some(client) = self.client {
+            self.admission.leave(client);
+        }
     }
 }
 

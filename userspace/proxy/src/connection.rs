@@ -3,12 +3,13 @@
 use crate::exchange::{self, After, Misfit};
 use crate::front::{Arrival, Reader, Writer};
 use crate::generation::{ListenerPlan, contains};
+use crate::greeting::Caller;
 use crate::wait::Timer;
 use crate::worker::Worker;
 use crate::workers::Leave;
 use http::h1::request::RequestHead;
 use net::{Driver, Stream};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +23,15 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Who is on the other end.
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
+    /// The proxy that told the address, in a header of the PROXY protocol.
+    pub(crate) via: Option<IpAddr>,
+    /// What the client connected to, as that proxy saw it.
+    pub(crate) destination: Option<SocketAddr>,
+    /// What it connected to, here.
+    pub(crate) local: SocketAddr,
     pub(crate) plan: Arc<ListenerPlan>,
+    /// Whether the client speaks TLS, with us or with that proxy.
+    pub(crate) secure: bool,
     pub(crate) tls: Option<Session>,
     /// The name the client asked for in the handshake; empty without TLS or SNI.
     pub(crate) sni: String,
@@ -31,15 +40,23 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new<S: Stream>(address: SocketAddr, io: &Io<S>, plan: Arc<ListenerPlan>) -> Self {
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+    pub(crate) fn new<S: Stream>(caller: &Caller, io: &Io<S>, plan: Arc<ListenerPlan>) -> Self {
+        let address = caller.address;
         let tls = io.tls();
         Self {
             address,
+            via: caller.via,
+            destination: caller.destination,
+            // Of a listener on every address, the address that it listens on would say nothing.
+            local: match plan.address.ip().is_unspecified() {
+                true => io.socket().local_addr().unwrap_or(plan.address),
+                false => plan.address,
+            },
             tls: tls.map(tls::TlsStream::session),
             sni: tls
                 .and_then(tls::TlsStream::server_name)
                 .unwrap_or_default(),
+            secure: tls.is_some() || caller.secure,
             trusted: contains(&plan.trusted_proxies, address.ip()),
             plan,
         }

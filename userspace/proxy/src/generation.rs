@@ -3,6 +3,7 @@
 //! The control plane builds a generation off to the side; a worker reads the current one through an atomic pointer once
 //! a request. What must outlive a generation (connection counts, endpoint health, ticket keys) is shared into it.
 use crate::admission::{Admission, AdmissionLimits};
+use crate::layer4::{Announce, HeaderSenders, Service};
 use arc_swap::ArcSwap;
 use balance::Upstream;
 use std::net::{IpAddr, SocketAddr};
@@ -32,7 +33,11 @@ pub struct ListenerPlan {
     pub address: SocketAddr,
     /// Connections that the kernel may queue for a worker before it accepts them.
     pub backlog: i32,
-    /// TLS, or plain HTTP where there is none.
+    /// What becomes of its connections.
+    pub service: Service,
+    /// Who may begin a connection with a header of the PROXY protocol; `None`: nobody.
+    pub headers: Option<HeaderSenders>,
+    /// TLS, or plain text where there is none.
     pub tls: Option<tls::ServerSide>,
     /// The limits on connections.
     pub admission_limits: AdmissionLimits,
@@ -203,6 +208,10 @@ pub struct UpstreamPlan {
     pub pool: balance::PoolLimits,
     /// When a request is sent again.
     pub retry: balance::RetryPolicy,
+    /// The header of the PROXY protocol that each connection begins with.
+    pub announce: Option<Announce>,
+    /// Whether connections come from the client's address instead of ours.
+    pub keeps_source: bool,
 }
 
 /// How an endpoint is reached.
@@ -214,6 +223,11 @@ pub struct EndpointPlan {
 }
 
 impl UpstreamPlan {
+    /// Whether a connection belongs to one client, so that it carries no other's requests.
+    pub(crate) fn is_personal(&self) -> bool {
+        self.announce.is_some() || self.keeps_source
+    }
+
     /// The id of an endpoint, which stays over reloads.
     pub(crate) fn endpoint(&self, index: usize) -> balance::EndpointId {
         self.balancer.endpoints()[index].id()

@@ -12,7 +12,9 @@ mod connection;
 mod exchange;
 mod front;
 mod generation;
+mod greeting;
 mod inbox;
+mod layer4;
 mod log;
 mod metrics;
 mod sockets;
@@ -27,6 +29,7 @@ pub use generation::{
     Access, Compressed, EndpointPlan, FrontLimits, FrontTimeouts, Generation, HashBy, HeaderEdits,
     ListenerPlan, LiveRules, RoutePlan, ShadowPlan, UpstreamPlan, WafPlan,
 };
+pub use layer4::{Announce, HeaderSenders, Layer4Plan, Names, Service, Tell};
 pub use log::{
     AccessTarget, AuditFormat, AuditTarget, Destination, LineSink, LineWriter, Syslog, SyslogServer,
 };

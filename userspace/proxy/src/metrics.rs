@@ -3,9 +3,11 @@
 //! The families live in one [`Metrics`] for the process. A worker counts into local cells and adds them to the shared
 //! ones at its tick, so that counting a request costs no shared cache line.
 
+mod layer4;
 mod waf;
 
 use crate::generation::Generation;
+use layer4::Layer4Metrics;
 use prometheus::core::Collector;
 use prometheus::local::{LocalHistogram, LocalIntCounter};
 use prometheus::{
@@ -15,6 +17,8 @@ use std::cell::RefCell;
 use std::time::Duration;
 use types::Reason;
 use waf::WafMetrics;
+
+pub(crate) use layer4::Layer4Counts;
 
 /// Bounds of the latency histograms in seconds: from what a warm hop costs to what a user gives up at.
 const SECONDS: &[f64] = &[
@@ -34,6 +38,7 @@ pub struct Metrics {
     upstream_retries: IntCounterVec,
     upstream_seconds: HistogramVec,
     pub(crate) waf: WafMetrics,
+    layer4: Layer4Metrics,
     auth_outcomes: IntCounterVec,
     bytes: IntCounterVec,
     connections: IntGaugeVec,
@@ -99,6 +104,7 @@ impl Metrics {
                 &["upstream", "endpoint"],
             )?,
             waf: WafMetrics::new()?,
+            layer4: Layer4Metrics::new()?,
             auth_outcomes: counters(
                 "bascule_auth_total",
                 "Outcomes of authentication, by route and outcome.",
@@ -141,7 +147,13 @@ impl Metrics {
             Box::new(self.accepted.clone()),
         ];
         families.extend(self.waf.families());
+        families.extend(self.layer4.families());
         families
+    }
+
+    /// What is counted of a listener's connections where they are not HTTP.
+    pub(crate) fn layer4(&self, listener: &str) -> Layer4Counts {
+        self.layer4.listener(listener)
     }
 
     /// What is counted of a listener.

@@ -3,15 +3,16 @@
 use crate::exchange::{Failure, Target};
 use crate::generation::{Generation, UpstreamPlan};
 use crate::inbox::Inbox;
+use crate::layer4::About;
 use crate::wait::{Timer, Wait};
 use crate::worker::Worker;
 use balance::{ConnectionsFull, EndpointId, Lease, Pool, Pooled};
 use http::h1::response::ResponseHead;
-use net::{Clock, ConnectOptions, Driver, RecvHint, Stream};
+use net::{Chunk, Clock, ConnectOptions, Driver, Parts, RecvHint, Stream};
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::io;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::ops::Deref;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -74,7 +75,7 @@ impl<S: Stream> Pools<S> {
 
     /// Keeps a connection for the next request, unless the pool is full.
     pub(crate) fn put(&self, plan: &UpstreamPlan, backend: Pooled<Backend<S>>) {
-        if backend.rest() {
+        if backend.rest() && !plan.is_personal() {
             self.pool
                 .borrow_mut()
                 .put(backend, &plan.pool, self.clock.now());
@@ -113,55 +114,102 @@ impl<S: Stream> Pools<S> {
             .retain(|endpoint| kept.contains(&endpoint));
     }
 
-    fn lease(&self, plan: &UpstreamPlan, index: usize) -> Result<Lease, ConnectionsFull> {
+    pub(crate) fn lease(
+        &self,
+        plan: &UpstreamPlan,
+        index: usize,
+    ) -> Result<Lease, ConnectionsFull> {
         self.pool
             .borrow_mut()
             .open(plan.endpoint(index), &plan.pool, self.clock.now())
     }
 }
 
-/// Connects to an endpoint, TLS included.
-pub(crate) async fn connect<D: Driver>(
-    worker: &Worker<D>,
-    target: &Target<'_>,
-    total: Instant,
-) -> Result<Pooled<Backend<D::Stream>>, Failure> {
-    let plan = target.plan;
-    let unsent = |reason, detail| Failure::unsent(reason).detail(detail);
-    let lease = worker
-        .pools
-        .lease(plan, target.index)
-        .map_err(|full| unsent(Reason::EndpointFull, full.to_string()))?;
-    let patience = plan
-        .connect_timeout
-        .min(total.saturating_duration_since(Instant::now()));
+/// What the beginning of a connection to an endpoint depends on, beside the endpoint.
+#[derive(Default)]
+pub(crate) struct Opening {
+    /// The header of the PROXY protocol.
+    pub(crate) header: Option<Chunk>,
+    /// The client's address, where the connection is to come from it.
+    pub(crate) source: Option<SocketAddr>,
+}
+
+impl Opening {
+    /// As an upstream wants it for a client's connection.
+    pub(crate) fn new(plan: &UpstreamPlan, about: &About<'_>) -> Self {
+        Self {
+            header: plan.announce.map(|announce| announce.header(about)),
+            source: plan.keeps_source.then_some(about.client),
+        }
+    }
+}
+
+/// Opens a connection to an endpoint within a time: TCP, the header of the PROXY protocol, TLS.
+pub(crate) async fn open<D: Driver>(
+    plan: &UpstreamPlan,
+    index: usize,
+    patience: Duration,
+    opening: &Opening,
+) -> Result<Io<D::Stream>, (Reason, String)> {
+    let endpoint = &plan.endpoints[index];
     let options = ConnectOptions {
         timeout: patience,
+        bind: opening.source.map(|client| SocketAddr::new(client.ip(), 0)),
+        transparent: opening.source.is_some(),
         ..ConnectOptions::default()
     };
     let attempt = async {
-        let stream = D::connect(target.address, &options)
+        let failed = |error: io::Error| {
+            let reason = match error.kind() {
+                io::ErrorKind::TimedOut => Reason::ConnectTimeout,
+                _ => Reason::ConnectFailed,
+            };
+            (reason, error.to_string())
+        };
+        let stream = D::connect(endpoint.address, &options)
             .await
-            .map_err(|error| {
-                let reason = match error.kind() {
-                    io::ErrorKind::TimedOut => Reason::ConnectTimeout,
-                    _ => Reason::ConnectFailed,
-                };
-                unsent(reason, error.to_string())
-            })?;
-        match &plan.endpoints[target.index].tls {
+            .map_err(failed)?;
+        if let Some(header) = &opening.header {
+            stream
+                .send(Parts::from(header.clone()))
+                .await
+                .map_err(failed)?;
+        }
+        match &endpoint.tls {
             None => Ok(Io::Plain(stream)),
             Some(tls) => match tls.connect(stream).await {
                 Ok(stream) => Ok(Io::Tls(Box::new(stream))),
-                Err(error) => Err(unsent(Reason::UpstreamTls, error.to_string())),
+                Err(error) => Err((Reason::UpstreamTls, error.to_string())),
             },
         }
     };
-    let Ok(io) = tokio::time::timeout(patience, attempt).await else {
-        let detail = format!("no connection within {} ms", patience.as_millis());
-        return Err(unsent(Reason::ConnectTimeout, detail));
-    };
-    let io = io?;
+    tokio::time::timeout(patience, attempt)
+        .await
+        .unwrap_or_else(|_| {
+            let detail = format!("no connection within {} ms", patience.as_millis());
+            Err((Reason::ConnectTimeout, detail))
+        })
+}
+
+/// Connects to an endpoint for a request, TLS included.
+pub(crate) async fn connect<D: Driver>(
+    worker: &Worker<D>,
+    target: &Target<'_>,
+    opening: &Opening,
+    total: Instant,
+) -> Result<Pooled<Backend<D::Stream>>, Failure> {
+    let plan = target.plan;
+    let unsent = |(reason, detail)| Failure::unsent(reason).detail(detail);
+    let lease = worker
+        .pools
+        .lease(plan, target.index)
+        .map_err(|full| unsent((Reason::EndpointFull, full.to_string())))?;
+    let patience = plan
+        .connect_timeout
+        .min(total.saturating_duration_since(Instant::now()));
+    let io = open::<D>(plan, target.index, patience, opening)
+        .await
+        .map_err(unsent)?;
     let timer = Timer::new(&worker.deadlines, &io, Shutdown::Both);
     Ok(lease.connected(Backend::new(timer, io)))
 }

@@ -20,12 +20,14 @@ pub(crate) enum Wait {
     Response,
     /// For the end of the request as a whole.
     Total,
+    /// For anything to move on a connection that is not HTTP.
+    Relay,
 }
 
 impl Wait {
     pub(crate) fn reason(self) -> Reason {
         match self {
-            Self::Idle => Reason::IdleTimeout,
+            Self::Idle | Self::Relay => Reason::IdleTimeout,
             Self::Header => Reason::HeaderTimeout,
             Self::Body => Reason::BodyTimeout,
             Self::Send => Reason::ClientStalled,

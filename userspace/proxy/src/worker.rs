@@ -23,6 +23,9 @@ use tokio::sync::watch;
 /// How often a worker hands over its counters and log lines.
 const TICK: Duration = Duration::from_millis(200);
 
+/// How long connections that are cut at the end of a drain have to write their lines.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
 /// What the workers and the control plane share.
 pub struct Shared {
     /// The configuration in force.
@@ -90,6 +93,8 @@ pub(crate) struct Worker<D: Driver> {
     pub(crate) load: kernel::WorkerLoad,
     /// How connections end; none while the worker serves.
     pub(crate) leaving: Cell<Option<Leave>>,
+    /// The time for draining is up.
+    pub(crate) cut: Cell<bool>,
     date: Cell<(Instant, [u8; http::date::DATE_BYTES])>,
     view: RefCell<Rc<View>>,
     sockets: Arc<Sockets>,
@@ -119,6 +124,7 @@ impl<D: Driver> Worker<D> {
             connections: Cell::new(0),
             load: shared.loads.of(index),
             leaving: Cell::new(None),
+            cut: Cell::new(false),
             date: Cell::new((
                 deadlines.clock().now(),
                 http::date::format(SystemTime::now()),
@@ -262,6 +268,11 @@ async fn drain<D: Driver>(worker: &Worker<D>, until: Instant, leave: Leave) {
             connections = worker.connections.get(),
             "drain time is up, connections are cut"
         );
+        // Those that are not HTTP still write their lines.
+        worker.cut.set(true);
+        worker.deadlines.expire(Wait::Relay);
+        worker.deadlines.expire(Wait::Total);
+        tokio::time::sleep(LAST_WORDS).await;
     }
 }
 

@@ -49,6 +49,13 @@ impl<S: Stream> Stream for Io<S> {
         }
     }
 
+    fn put_back(&self, chunk: Chunk) {
+        match self {
+            Self::Plain(stream) => stream.put_back(chunk),
+            Self::Tls(stream) => stream.put_back(chunk),
+        }
+    }
+
     fn is_quiet(&self) -> bool {
         match self {
             Self::Plain(stream) => stream.is_quiet(),

@@ -51,6 +51,8 @@ pub struct ServerSpec {
     pub policy: Policy,
     /// Session resumption; `None` makes every handshake a full one.
     pub tickets: Option<Tickets>,
+    /// The protocols that are offered (ALPN); none: what a client offers is passed over.
+    pub protocols: Vec<Vec<u8>>,
 }
 
 /// A listener's TLS configuration. Immutable: a new generation brings a new one.
@@ -76,7 +78,7 @@ impl ServerSide {
             .with_protocol_versions(versions)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(Names::new(&spec.certificates)));
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols.clone_from(&spec.protocols);
         // What arrives first may be replayed (RFC 8446, 8): no early data.
         config.max_early_data_size = 0;
         match &spec.tickets {

@@ -37,6 +37,8 @@ pub struct TlsStream<S> {
     torn: Cell<bool>,
     /// Bytes from the wire that rustls has not taken yet. Kept here, so that a dropped `recv` loses nothing.
     unread: RefCell<Chunk>,
+    /// Plaintext that somebody received for the next one.
+    returned: Cell<Chunk>,
 }
 
 impl<S: Stream> TlsStream<S> {
@@ -52,6 +54,7 @@ impl<S: Stream> TlsStream<S> {
             sending: Mutex::new(()),
             torn: Cell::new(false),
             unread: RefCell::new(Chunk::default()),
+            returned: Cell::default(),
         };
         while stream.connection.borrow().is_handshaking() {
             stream.flush().await?;
@@ -88,6 +91,12 @@ impl<S: Stream> TlsStream<S> {
             Connection::Server(server) => server.server_name().map(str::to_owned),
             Connection::Client(_) => None,
         }
+    }
+
+    /// The protocol that ALPN agreed on, where it did.
+    #[must_use]
+    pub fn protocol(&self) -> Option<Vec<u8>> {
+        self.connection.borrow().alpn_protocol().map(<[u8]>::to_vec)
     }
 
     /// Says `close_notify` and ends the sending direction.
@@ -228,6 +237,10 @@ fn into_io(error: HandshakeError) -> io::Error {
 
 impl<S: Stream> Stream for TlsStream<S> {
     async fn recv(&self, hint: RecvHint) -> io::Result<Chunk> {
+        let returned = self.returned.take();
+        if !returned.is_empty() {
+            return Ok(returned);
+        }
         loop {
             if let Some(chunk) = self.take_plaintext()? {
                 return Ok(chunk);
@@ -247,6 +260,10 @@ impl<S: Stream> Stream for TlsStream<S> {
             self.send_records(bytes).await?;
         }
         Ok(())
+    }
+
+    fn put_back(&self, chunk: Chunk) {
+        self.returned.set(chunk);
     }
 
     fn is_quiet(&self) -> bool {

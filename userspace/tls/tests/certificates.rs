@@ -77,6 +77,7 @@ fn a_certificate_for_no_host_is_refused() {
 #[test]
 fn a_listener_needs_a_certificate() {
     let spec = ServerSpec {
+        protocols: vec![b"http/1.1".to_vec()],
         certificates: Vec::new(),
         policy: Policy::Modern,
         tickets: None,

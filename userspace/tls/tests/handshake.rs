@@ -60,6 +60,7 @@ impl Authority {
 fn server(certificates: Vec<Certificate>) -> ServerSide {
     let tickets = Some(Tickets::new().unwrap());
     ServerSide::new(&ServerSpec {
+        protocols: vec![b"http/1.1".to_vec()],
         certificates,
         policy: Policy::Intermediate,
         tickets,
@@ -216,6 +217,7 @@ fn sessions_are_resumed_across_a_reload() {
     let tickets = Tickets::new().unwrap();
     let generation = || {
         let spec = ServerSpec {
+            protocols: vec![b"http/1.1".to_vec()],
             certificates: vec![certificate.clone()],
             policy: Policy::Modern,
             tickets: Some(tickets.clone()),

@@ -117,12 +117,16 @@ reasons! {
     BodyTimeout = "body_timeout", 408, Client, Never;
     /// An idle connection was closed.
     IdleTimeout = "idle_timeout", 0, Nobody, Never;
+    /// A connection of a listener for TCP was open as long as it may be.
+    LifetimeOver = "lifetime_over", 0, Nobody, Never;
     /// The client went away before the answer was complete.
     ClientClosed = "client_closed", 0, Client, Never;
     /// The client does not read its answer.
     ClientStalled = "client_stalled", 0, Client, Never;
     /// The TLS handshake failed.
     TlsHandshake = "tls_handshake", 0, Client, Never;
+    /// The header of the PROXY protocol is malformed or missing, or it comes from somebody who is not trusted with one.
+    ProxyHeader = "proxy_header", 0, Client, Never;
     /// The name in SNI and the one in Host belong to different certificates (RFC 9110, 7.4).
     Misdirected = "misdirected", 421, Client, Never;
 
@@ -132,7 +136,9 @@ reasons! {
     AddressDenied = "address_denied", 403, Policy, Never;
     /// Too many connections on the listener or from one client.
     ConnectionLimit = "connection_limit", 0, Policy, Never;
-    /// No route matches the host and the path.
+    /// A listener for UDP has as many sessions as it may.
+    SessionLimit = "session_limit", 0, Policy, Never;
+    /// No route matches the host and the path, or the name that a TLS client asks for.
     NoRoute = "no_route", 404, Policy, Never;
     /// A route matches the path, but not the method (RFC 9110, 15.5.6).
     MethodNotAllowed = "method_not_allowed", 405, Policy, Never;

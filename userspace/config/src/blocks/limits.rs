@@ -24,6 +24,8 @@ overridable! {
         /// Most connections of one client address at the same moment. One more is closed at once. An IPv6 client is
         /// counted by its /64.
         connections_per_client: u32 = 4_096, within 1..=10_000_000;
+        /// Most sessions of a listener for UDP at the same moment, for each worker. Datagrams of one more client are dropped.
+        udp_sessions: u32 = 65_536, within 1..=10_000_000;
         /// Most requests in a row that a client may send on a connection without waiting for the answer before. One more
         /// is answered, and the connection ends.
         pipelined_requests: u16 = 16, within 1..=1024;
@@ -76,6 +78,11 @@ optional_block! {
         body_min_rate: Rate = Rate::new(256), within Rate::new(0)..=Rate::new(1 << 30);
         /// A kept-alive connection without a request, then it is closed.
         idle: Duration = Duration::from_secs(75), within Duration::from_millis(100)..=Duration::from_secs(86_400);
+        /// How long nothing may move on a connection of a listener with `protocol: tcp` or `tls_passthrough`, in either direction.
+        /// Over: closed. A listener can set its own.
+        tcp_idle: Duration = Duration::from_secs(600), within Duration::from_millis(100)..=Duration::from_secs(604_800);
+        /// How long a session of a listener with `protocol: udp` lasts without a datagram. A listener can set its own.
+        udp_idle: Duration = Duration::from_secs(60), within Duration::from_millis(100)..=Duration::from_secs(604_800);
         /// Until a connection to an endpoint is made, TLS included. Over: the next endpoint, or 504.
         connect: Duration = Duration::from_secs(3), within Duration::from_millis(10)..=Duration::from_secs(120);
         /// From the end of the request to the head of the answer, and between two pieces of its body; a route can set its

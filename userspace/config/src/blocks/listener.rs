@@ -8,17 +8,29 @@ use crate::values::{InputFile, Name};
 use std::net::SocketAddr;
 use types::IpNet;
 
-use super::LimitOverrides;
+use super::{LimitOverrides, ListenerTimeouts, Protocol, ProxyProtocol, SniRoute};
 
 block! {
     /// An address that clients connect to.
+    #[check(super::layer4::check)]
     #[label(label)]
     pub struct Listener {
         /// Its name in logs and metrics. Left out: its address.
         name: Option<Spanned<Name>> = None;
         /// The IP address and port to listen on: `0.0.0.0:443`, `[::]:443`.
         address: Spanned<SocketAddr>;
-        /// TLS; left out: plain HTTP.
+        /// What is spoken on it: `http` goes to the routes, everything else to an upstream as it comes.
+        protocol: Protocol = Protocol::Http;
+        /// Where connections and datagrams go that are not HTTP. With `sni`: where those go that no entry of it fits; left out,
+        /// they are closed.
+        upstream: Option<Spanned<Name>> = None;
+        /// Upstreams by the name that TLS clients ask for (SNI): the most specific one that fits.
+        sni: Vec<SniRoute> = Vec::new();
+        /// Headers of the PROXY protocol from proxies in front, version 1 or 2. Left out: none is read.
+        proxy_protocol: Option<ProxyProtocol> = None;
+        /// Times of this listener, where it does not speak HTTP, in the place of the global ones.
+        timeouts: ListenerTimeouts = ListenerTimeouts::default();
+        /// TLS; left out: none is ended here.
         tls: Option<Tls> = None;
         /// Limits of this listener, in the place of the global ones.
         limits: LimitOverrides = LimitOverrides::default();

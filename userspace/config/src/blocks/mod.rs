@@ -5,6 +5,7 @@ mod audit;
 mod auth;
 mod cache;
 mod kernel;
+mod layer4;
 mod limits;
 mod listener;
 mod log;
@@ -18,6 +19,7 @@ pub use audit::{AuditFormat, AuditLog, AuditParts, AuditWhich, Scrub, SyslogTarg
 pub use auth::{ApiKey, AuthMethod, ClaimRule, ClaimValue, Jwks, Jwt, TokenAlgorithm};
 pub use cache::{Cache, default_cache_folder};
 pub use kernel::{Bans, Kernel, KernelMode};
+pub use layer4::{AcceptProxy, ListenerTimeouts, Protocol, ProxyProtocol, SniRoute};
 pub use limits::{LimitOverrides, Limits, RouteTimeouts, Timeouts};
 pub use listener::{Certificate, LengthBesideCoding, Listener, Tls, TlsPolicy, TlsVersion};
 pub use log::{AccessLog, AccessTarget, Log, LogFormat, LogLevel};
@@ -25,7 +27,7 @@ pub use path::{MAX_PATH, PathPattern};
 pub use route::{AuthRule, HeaderCondition, HeaderMatch, RequestHeaders, Route, RouteWaf};
 pub use upstream::{
     Balance, BalanceAlgorithm, Ejection, Endpoint, HashKey, HashSource, Health, MAX_ENDPOINTS,
-    Pool, Retries, Upstream, UpstreamTls,
+    Pool, ProxyTlv, ProxyVersion, Retries, SendProxy, SourceAddress, Upstream, UpstreamTls,
 };
 pub use waf::{
     Compressed, Exclude, OverLimit, RuleIds, RuleSource, Shadow, TargetExclusion, WafFailure,

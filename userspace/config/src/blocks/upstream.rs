@@ -20,8 +20,13 @@ block! {
         health: Option<Health> = None;
         /// Endpoints that fail requests are left out for a while. Left out: never.
         ejection: Option<Ejection> = None;
-        /// TLS to the endpoints. Left out: plain HTTP.
+        /// TLS to the endpoints. Left out: none.
         tls: Option<UpstreamTls> = None;
+        /// A header of the PROXY protocol at the beginning of each connection, which tells the endpoint whose it is: `v1`, `v2`,
+        /// or a block. A connection carries one client's requests then and is not kept. Left out: none.
+        proxy_protocol: Option<SendProxy> = None;
+        /// The address that endpoints see connections come from.
+        source_address: SourceAddress = SourceAddress::Own;
         /// Another try on another endpoint.
         retries: Retries = Retries::default();
         /// Connections that are kept for the next request.
@@ -82,6 +87,68 @@ block! {
 
 fn label(endpoint: &Endpoint) -> Option<String> {
     Some(endpoint.address.to_string())
+}
+
+words! {
+    /// A version of the PROXY protocol.
+    pub enum ProxyVersion {
+        /// A line of text: addresses and ports.
+        V1 = "v1",
+        /// Binary, and more than addresses.
+        V2 = "v2",
+    }
+}
+
+words! {
+    /// What a header of version 2 tells beside the addresses, where it is known.
+    pub enum ProxyTlv {
+        /// The name that the client asked for in TLS.
+        Authority = "authority",
+        /// The protocol that was agreed on in TLS.
+        Alpn = "alpn",
+        /// Whether the client speaks TLS, and which version.
+        Ssl = "ssl",
+        /// An id of the connection: the one in the access log.
+        UniqueId = "unique_id",
+        /// A checksum over the header.
+        Crc32c = "crc32c",
+    }
+}
+
+block! {
+    /// A header of the PROXY protocol towards endpoints. The version alone is short for the block.
+    #[short(version)]
+    #[check(check_send_proxy)]
+    pub struct SendProxy {
+        /// The version.
+        version: ProxyVersion;
+        /// What version 2 tells beside the addresses.
+        tlvs: Vec<ProxyTlv> = vec![ProxyTlv::Authority, ProxyTlv::Alpn, ProxyTlv::Ssl];
+    }
+}
+
+fn check_send_proxy(send: &SendProxy, node: &Node, reader: &mut Reader<'_>) {
+    if send.version == ProxyVersion::V1 && node.get("tlvs").is_some() {
+        reader.report(
+            Diagnostic::error(
+                Kind::Conflict,
+                node.span_of("tlvs"),
+                "version 1 tells addresses alone",
+            )
+            .remedy("remove `tlvs`, or set `version: v2`"),
+        );
+    }
+}
+
+words! {
+    /// The address that endpoints see connections come from.
+    pub enum SourceAddress {
+        /// One of this host.
+        Own = "own",
+        /// The client's. The way back from the endpoints has to lead through this host, which delivers what comes back to us
+        /// (a policy route to a local table). Needs CAP_NET_ADMIN or CAP_NET_RAW.
+        Client = "client",
+    }
 }
 
 words! {

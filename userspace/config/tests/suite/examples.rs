@@ -197,7 +197,7 @@ fn the_schema_describes_everything() {
     );
     assert_eq!(
         schema["$defs"]["Config"]["required"],
-        serde_json::json!(["listeners", "routes", "upstreams"])
+        serde_json::json!(["listeners", "upstreams"])
     );
 }
 

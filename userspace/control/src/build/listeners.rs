@@ -1,18 +1,28 @@
 //! Listeners: limits, timeouts, certificates.
 
 use super::Site;
-use config::{InputFile, Limits, Listener, Tls, TlsVersion};
+use config::{AcceptProxy, InputFile, Limits, Listener, Protocol, Tls, TlsVersion};
 use http::h1::{HeadLimits, LengthBesideCoding};
-use proxy::{Access, AdmissionLimits, FrontLimits, FrontTimeouts, ListenerPlan};
+use proxy::{
+    Access, AdmissionLimits, FrontLimits, FrontTimeouts, HeaderSenders, Layer4Plan, ListenerPlan,
+    Names, Service,
+};
 use std::sync::Arc;
 use tls::{Certificate, Policy, ServerSide, ServerSpec, Tickets};
 use types::Secret;
 
 pub(super) fn build(site: &mut Site<'_>) -> Vec<Arc<ListenerPlan>> {
     let config = site.config;
+    for listener in &config.listeners {
+        if listener.protocol == Protocol::Udp {
+            let found = "`protocol: udp` is not served yet";
+            site.error(listener.address.span, found, "remove the listener");
+        }
+    }
     config
         .listeners
         .iter()
+        .filter(|listener| listener.protocol != Protocol::Udp)
         .filter_map(|listener| plan(site, listener))
         .map(Arc::new)
         .collect()
@@ -34,9 +44,15 @@ fn plan(site: &mut Site<'_>, listener: &Listener) -> Option<ListenerPlan> {
         Some(tls) => Some(server_side(site, listener, tls)?),
         None => None,
     };
+    let service = service(site, listener)?;
     Some(ListenerPlan {
         name: listener.label().into(),
         address,
+        service,
+        headers: listener.proxy_protocol.as_ref().map(|block| HeaderSenders {
+            required: block.accept == AcceptProxy::Required,
+            from: block.from.clone(),
+        }),
         backlog: i32::try_from(listener.backlog).unwrap_or(i32::MAX),
         tls,
         admission_limits: AdmissionLimits {
@@ -52,6 +68,37 @@ fn plan(site: &mut Site<'_>, listener: &Listener) -> Option<ListenerPlan> {
         limits: front_limits(&limits, listener.length_beside_coding),
         timeouts: front_timeouts(site),
     })
+}
+
+/// What becomes of the connections of a listener.
+fn service(site: &mut Site<'_>, listener: &Listener) -> Option<Service> {
+    let config = site.config;
+    if listener.protocol == Protocol::Http {
+        return Some(Service::Http);
+    }
+    let mut names = Names::default();
+    for route in &listener.sni {
+        // An unknown name is an error of the configuration already.
+        let upstream = config.upstreams.index(route.upstream.as_str())?;
+        for host in &route.host.0 {
+            if !names.add(&host.value.to_string(), upstream) {
+                let found = format!("`{}` stands in `sni` twice", host.value);
+                site.error(host.span, found, "remove one");
+                return None;
+            }
+        }
+    }
+    let upstream = match &listener.upstream {
+        Some(name) => Some(config.upstreams.index(name.as_str())?),
+        None => None,
+    };
+    Some(Service::Layer4(Layer4Plan {
+        passthrough: listener.protocol == Protocol::TlsPassthrough,
+        names,
+        upstream,
+        idle: listener.timeouts.idle.unwrap_or(config.timeouts.tcp_idle),
+        lifetime: listener.timeouts.lifetime,
+    }))
 }
 
 fn front_limits(limits: &Limits, both: config::LengthBesideCoding) -> FrontLimits {
@@ -101,6 +148,11 @@ fn server_side(site: &mut Site<'_>, listener: &Listener, tls: &Tls) -> Option<Se
         certificates,
         policy,
         tickets,
+        protocols: match listener.protocol {
+            Protocol::Http => vec![b"http/1.1".to_vec()],
+            // Whoever is behind us speaks what it speaks.
+            _ => Vec::new(),
+        },
     }) {
         Ok(side) => Some(side),
         Err(error) => {

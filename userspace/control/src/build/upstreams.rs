@@ -6,10 +6,11 @@ use balance::{
     Algorithm, EndpointSpec, HealthCheck, Passive, PoolLimits, RetryPolicy, UpstreamSpec,
 };
 use config::{
-    Balance, BalanceAlgorithm, EndpointHost, Entry, HashKey, Health, Upstream, UpstreamTls,
+    Balance, BalanceAlgorithm, EndpointHost, Entry, HashKey, Health, ProxyTlv, ProxyVersion,
+    SendProxy, SourceAddress, Upstream, UpstreamTls,
 };
 use http::h1::HeadLimits;
-use proxy::{EndpointPlan, HashBy, UpstreamPlan};
+use proxy::{Announce, EndpointPlan, HashBy, Tell, UpstreamPlan};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -48,6 +49,8 @@ pub struct ProbePlan {
     pub kind: ProbeKind,
     /// TLS to each endpoint, in the upstream's order.
     pub tls: Vec<Option<ClientSide>>,
+    /// What a connection begins with: the header of the PROXY protocol for one of our own.
+    pub header: Option<Vec<u8>>,
 }
 
 pub(super) fn build(site: &mut Site<'_>) -> (Vec<UpstreamPlan>, Vec<ProbePlan>) {
@@ -110,6 +113,7 @@ fn plan(site: &mut Site<'_>, entry: &Entry<Upstream>) -> Option<(UpstreamPlan, O
             check,
             kind: probe_kind(health),
             tls: tls.clone(),
+            header: upstream.proxy_protocol.as_ref().map(own_header),
         });
     let endpoints = resolved
         .iter()
@@ -142,8 +146,50 @@ fn plan(site: &mut Site<'_>, entry: &Entry<Upstream>) -> Option<(UpstreamPlan, O
             budget_percent: upstream.retries.budget.rounded_up(),
             ..RetryPolicy::default()
         },
+        announce: upstream.proxy_protocol.as_ref().map(announce),
+        keeps_source: keeps_source(site, entry)?,
     };
     Some((plan, probe))
+}
+
+/// The header of the PROXY protocol that endpoints get.
+fn announce(send: &SendProxy) -> Announce {
+    let tells = |tlv| send.tlvs.contains(&tlv);
+    match send.version {
+        ProxyVersion::V1 => Announce::V1,
+        ProxyVersion::V2 => Announce::V2(Tell {
+            authority: tells(ProxyTlv::Authority),
+            alpn: tells(ProxyTlv::Alpn),
+            ssl: tells(ProxyTlv::Ssl),
+            unique_id: tells(ProxyTlv::UniqueId),
+            checksum: tells(ProxyTlv::Crc32c),
+        }),
+    }
+}
+
+/// The header of a connection that is nobody's but ours.
+fn own_header(send: &SendProxy) -> Vec<u8> {
+    match send.version {
+        ProxyVersion::V1 => Announce::own_v1(),
+        ProxyVersion::V2 => Announce::own_v2(),
+    }
+}
+
+/// Whether connections come from the client's address, which this host may refuse us.
+fn keeps_source(site: &mut Site<'_>, entry: &Entry<Upstream>) -> Option<bool> {
+    if entry.value.source_address == SourceAddress::Own {
+        return Some(false);
+    }
+    if let Err(error) = net::may_keep_source() {
+        let found = format!(
+            "`{}` is to see the address of clients (`source_address: client`), but this process may not use it: {error}",
+            entry.name.value
+        );
+        let remedy = "give it CAP_NET_ADMIN or CAP_NET_RAW (`setcap cap_net_admin+ep`, or AmbientCapabilities= of its service), or remove `source_address`";
+        site.error(entry.name.span, found, remedy);
+        return None;
+    }
+    Some(true)
 }
 
 /// Each address of a name becomes an endpoint.

@@ -11,7 +11,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::pin::pin;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -29,9 +29,15 @@ pub(super) async fn probe(target: &Target) -> Result<(), ProbeFailure> {
 }
 
 async fn attempt(target: &Target) -> Result<(), ProbeFailure> {
-    let stream = TcpStream::connect(target.address)
+    let mut stream = TcpStream::connect(target.address)
         .await
         .map_err(|error| ProbeFailure::Connect(error.to_string()))?;
+    if let Some(header) = &target.header {
+        stream
+            .write_all(header)
+            .await
+            .map_err(|error| ProbeFailure::Broken(error.to_string()))?;
+    }
     let Some(side) = &target.tls else {
         return ask(target, stream).await;
     };

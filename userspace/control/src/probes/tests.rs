@@ -52,6 +52,7 @@ async fn probed(
         ..check()
     };
     probe(&Target {
+        header: None,
         upstream: Arc::new(upstream(&[address], check)),
         index: 0,
         address,
@@ -134,6 +135,7 @@ async fn a_silent_endpoint_times_out() {
     let address = server.address;
     let check = check();
     let target = Target {
+        header: None,
         upstream: Arc::new(upstream(&[address], check)),
         index: 0,
         address,
@@ -197,6 +199,7 @@ fn plan(upstream: &Arc<Upstream>, check: HealthCheck, kind: ProbeKind) -> ProbeP
         upstream: Arc::clone(upstream),
         check,
         kind,
+        header: None,
     }
 }
 

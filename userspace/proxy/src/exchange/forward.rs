@@ -8,7 +8,8 @@ use super::{After, Exchange};
 use crate::body::RequestBody;
 use crate::front::Writer;
 use crate::generation::{HashBy, RoutePlan, UpstreamPlan};
-use crate::upstream::{self, Backend};
+use crate::layer4::About;
+use crate::upstream::{self, Backend, Opening};
 use balance::{Attempt, Decision, Outcome, PickInput, Picked, Pooled, Tried};
 use http::forward::{Edit, ForwardContext, request_head};
 use http::h1::Framing;
@@ -230,7 +231,8 @@ impl<D: Driver> Exchange<'_, D> {
             }
         }
         let since = Instant::now();
-        let connected = upstream::connect(self.worker, &target, self.total).await;
+        let opening = self.opening(target.plan);
+        let connected = upstream::connect(self.worker, &target, &opening, self.total).await;
         spent(&mut self.record.stages.connect, since);
         let outcome = match connected {
             Ok(backend) => {
@@ -259,6 +261,9 @@ impl<D: Driver> Exchange<'_, D> {
         target: &Target<'_>,
         ends: &Ends<'_, '_, '_, D::Stream>,
     ) -> Option<Pooled<Backend<D::Stream>>> {
+        if target.plan.is_personal() {
+            return None;
+        }
         let replayable = self.request.view.head().method().is_idempotent() && ends.body.is_read();
         loop {
             let backend = self.worker.pools.take(target.plan, target.index)?;
@@ -392,6 +397,30 @@ impl<D: Driver> Exchange<'_, D> {
         let mut head = Buffer::with_capacity(HEAD_BYTES);
         request_head(head.as_mut_vec(), request.view, &context);
         head.freeze()
+    }
+
+    /// What a new connection begins with, where the upstream wants to know whose it is: the client's, behind trusted proxies.
+    fn opening(&self, plan: &UpstreamPlan) -> Opening {
+        if !plan.is_personal() {
+            return Opening::default();
+        }
+        let peer = self.peer;
+        let client = self.request.client;
+        // Behind a proxy that tells addresses alone, the client's port is not known.
+        let port = match client == peer.address.ip() {
+            true => peer.address.port(),
+            false => 0,
+        };
+        let about = About {
+            client: SocketAddr::new(client, port),
+            destination: peer.destination.unwrap_or(peer.local),
+            tls: peer.tls.map_or("", |session| session.version),
+            sni: &peer.sni,
+            alpn: b"",
+            id: self.record.own_id().as_bytes(),
+            datagram: false,
+        };
+        Opening::new(plan, &about)
     }
 
     /// What the operator wants changed, and the credentials that stay here.

@@ -11,7 +11,7 @@ mod answer;
 mod forward;
 mod identify;
 mod inspect;
-mod record;
+pub(crate) mod record;
 mod refused;
 mod relay;
 mod request;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use types::Reason;
 
 /// Characters of a request id of ours: 128 bits in hexadecimal.
-pub(super) const ID_CHARACTERS: usize = 32;
+pub(crate) const ID_CHARACTERS: usize = 32;
 
 /// Rules that a line names; more matched ones are in the audit log.
 const RULES: usize = 16;
@@ -131,6 +131,7 @@ impl Record {
             request_id: self.known_as(request),
             listener: &peer.plan.name,
             peer: peer.address,
+            via: peer.via,
             client: request.client,
             tls: peer.tls.map_or("", |session| session.version),
             sni: &peer.sni,
@@ -143,7 +144,7 @@ impl Record {
                 .view
                 .header(http::Known::UserAgent)
                 .unwrap_or_default(),
-            status: self.status,
+            status: Some(self.status),
             route: route.map_or("", |route| &route.name),
             upstream: upstream.map_or("", |upstream| &upstream.name),
             endpoint: self.endpoint,
@@ -178,7 +179,7 @@ const HEXADECIMAL: [[u8; 2]; 256] = {
     pairs
 };
 
-pub(super) fn new_id<D: Driver>(worker: &Worker<D>) -> [u8; ID_CHARACTERS] {
+pub(crate) fn new_id<D: Driver>(worker: &Worker<D>) -> [u8; ID_CHARACTERS] {
     let mut id = [0; ID_CHARACTERS];
     let (halves, _) = id.as_chunks_mut::<{ ID_CHARACTERS / 2 }>();
     for half in halves {

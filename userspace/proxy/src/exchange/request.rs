@@ -69,7 +69,7 @@ impl<'x> Request<'x> {
             path,
             host,
             client,
-            scheme: if peer.tls.is_some() {
+            scheme: if peer.secure {
                 Scheme::Https
             } else {
                 Scheme::Http

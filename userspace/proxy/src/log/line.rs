@@ -39,12 +39,14 @@ pub(crate) struct Stages {
     pub(crate) total: Duration,
 }
 
-/// What there is to say about a request. Empty fields are left out of the line.
+/// What there is to say about a request, or about a connection that is not HTTP. Empty fields are left out of the line.
 pub(crate) struct Line<'a> {
     pub(crate) time: SystemTime,
     pub(crate) request_id: &'a [u8],
     pub(crate) listener: &'a str,
     pub(crate) peer: SocketAddr,
+    /// The proxy that told the peer's address in a header of the PROXY protocol.
+    pub(crate) via: Option<IpAddr>,
     /// The client behind trusted proxies; the peer's address where there are none.
     pub(crate) client: IpAddr,
     pub(crate) tls: &'a str,
@@ -55,8 +57,8 @@ pub(crate) struct Line<'a> {
     pub(crate) query: &'a [u8],
     pub(crate) protocol: &'static str,
     pub(crate) user_agent: &'a [u8],
-    /// 0 when the connection was closed without an answer.
-    pub(crate) status: u16,
+    /// 0 when the connection was closed without an answer; `None` where there is none to give: a connection that is not HTTP.
+    pub(crate) status: Option<u16>,
     pub(crate) route: &'a str,
     pub(crate) upstream: &'a str,
     pub(crate) endpoint: Option<SocketAddr>,
@@ -120,6 +122,7 @@ impl Line<'_> {
             request_id: b"",
             listener: "",
             peer,
+            via: None,
             client: peer.ip(),
             tls: "",
             sni: "",
@@ -129,7 +132,7 @@ impl Line<'_> {
             query: b"",
             protocol: "",
             user_agent: b"",
-            status: 0,
+            status: Some(0),
             route: "",
             upstream: "",
             endpoint: None,
@@ -154,6 +157,9 @@ impl Line<'_> {
         if self.client != self.peer.ip() {
             o.plain("peer", self.peer.ip());
         }
+        if let Some(via) = self.via {
+            o.plain("via", via);
+        }
         o.number("port", u64::from(self.peer.port()));
         o.text("listener", self.listener.as_bytes());
         o.text_if("tls", self.tls.as_bytes());
@@ -164,7 +170,9 @@ impl Line<'_> {
         o.text_if("query", self.query);
         o.text_if("protocol", self.protocol.as_bytes());
         o.text_if("user_agent", self.user_agent);
-        o.number("status", u64::from(self.status));
+        if let Some(status) = self.status {
+            o.number("status", u64::from(status));
+        }
         o.text_if("route", self.route.as_bytes());
         o.text_if("upstream", self.upstream.as_bytes());
         if let Some(endpoint) = self.endpoint {
