@@ -6,6 +6,7 @@
 
 mod error;
 mod maps;
+mod neighbours;
 mod spec;
 mod status;
 
@@ -146,6 +147,13 @@ impl Services {
     pub fn status(&self) -> Result<Vec<ServiceStatus>, ServiceError> {
         let inner = self.lock();
         inner.specs.iter().map(|spec| inner.status(spec)).collect()
+    }
+
+    /// Has the kernel look for the MAC addresses of endpoints that it would not look for otherwise. To be called every
+    /// few seconds, and after services were applied.
+    pub fn keep_neighbours(&self) {
+        let wanted = neighbours::wanted(&self.lock().specs);
+        neighbours::remind(&wanted);
     }
 
     /// The interfaces that packets may leave by without the kernel's stack, by their indexes.

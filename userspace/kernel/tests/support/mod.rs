@@ -2,8 +2,10 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
+pub(crate) mod lan;
 pub(crate) mod namespace;
 pub(crate) mod packet;
+pub(crate) mod pass;
 pub(crate) mod seen;
 
 use kernel::{AttachError, BanLimits, Bans, Gate, GateSpec, HostReport, Mode};

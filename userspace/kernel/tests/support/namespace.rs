@@ -156,7 +156,7 @@ impl Drop for Cable {
     }
 }
 
-fn add_address(namespace: &str, address: &str) {
+pub(crate) fn add_address(namespace: &str, address: &str) {
     // No duplicate detection: an address would not be usable for a second.
     let (length, flags) = if address.contains(':') {
         (64, "nodad")
@@ -168,11 +168,11 @@ fn add_address(namespace: &str, address: &str) {
     ));
 }
 
-fn ip(arguments: &str) {
+pub(crate) fn ip(arguments: &str) {
     assert!(try_ip(arguments), "ip {arguments}");
 }
 
-fn try_ip(arguments: &str) -> bool {
+pub(crate) fn try_ip(arguments: &str) -> bool {
     let status = Command::new("ip")
         .args(arguments.split_whitespace())
         .status();
@@ -180,7 +180,7 @@ fn try_ip(arguments: &str) -> bool {
 }
 
 /// Runs something on a thread of its own in a namespace. What it opens there stays there.
-fn inside<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn inside<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> T {
     let path = format!("/var/run/netns/{namespace}");
     let enter = move || {
         let namespace = File::open(path).expect("the namespace");
