@@ -67,6 +67,29 @@ impl Document {
         self.data.get(&self.resolve(from, name))
     }
 
+    /// The files of the DTD or schema that the node at `from` names, and its path: itself and all that it refers to, as far as they
+    /// were read.
+    #[must_use]
+    pub fn grammar(&self, from: Span, name: &str) -> (PathBuf, schema::Files) {
+        let path = self.resolve(from, name);
+        let mut files = schema::Files::default();
+        let mut seen = vec![path.clone()];
+        let mut next = vec![path.clone()];
+        while let Some(path) = next.pop() {
+            let Some(bytes) = self.data.get(&path) else {
+                continue;
+            };
+            files.add(path.clone(), Arc::clone(bytes));
+            for path in schema::references(&path, bytes) {
+                if !seen.contains(&path) {
+                    seen.push(path.clone());
+                    next.push(path);
+                }
+            }
+        }
+        (path, files)
+    }
+
     /// The path that a relative name in the file of `from` means.
     #[must_use]
     pub fn resolve(&self, from: Span, name: &str) -> PathBuf {

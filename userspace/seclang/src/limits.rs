@@ -8,6 +8,9 @@ pub const DATA_FILE_BYTES: usize = 64 << 20;
 /// Bytes of the database of `SecGeoLookupDb`; a larger one is an error.
 pub const PLACES_FILE_BYTES: usize = 256 << 20;
 
+/// Bytes of a file of a DTD or schema. A larger one is not read.
+pub const GRAMMAR_FILE_BYTES: usize = schema::limits::GRAMMAR_BYTES;
+
 /// Files that one [`crate::load`] reads, data files not counted. Further ones are not read.
 pub const FILES: usize = 4096;
 

@@ -30,7 +30,7 @@ pub trait Loader {
 /// Loads the files that `patterns` name, in this order, and everything that they include.
 ///
 /// In the tree each `Include` is replaced by what it names, so that the directives stand in the order in which they
-/// apply. The data files of `@pmFromFile`, `@ipMatchFromFile` and `SecUnicodeMapFile` are read too, see
+/// apply. The data files of `@pmFromFile`, `@ipMatchFromFile`, `@validateDTD`, `@validateSchema` and `SecUnicodeMapFile` are read too, see
 /// [`Document::data_file`]. Relative names in a file start at its directory; those of `patterns` are the loader's.
 ///
 /// # Errors
@@ -212,6 +212,13 @@ impl<'a> Run<'a> {
                             self.read_data_file(from, name, operator.span);
                         }
                     }
+                    if matches!(
+                        operator.kind,
+                        OperatorKind::ValidateDtd | OperatorKind::ValidateSchema
+                    ) {
+                        let name = operator.argument.as_literal().unwrap_or("").trim();
+                        self.read_grammar(from, name, operator.span);
+                    }
                 }
             }
             Directive::Setting(Setting::UnicodeMapFile { file, .. }) => {
@@ -221,6 +228,32 @@ impl<'a> Run<'a> {
                 self.read_up_to(limits::PLACES_FILE_BYTES, from, file, directive.span);
             }
             _ => {}
+        }
+    }
+
+    /// A DTD or schema, and what it may refer to. A file that it names and that cannot be read is no error here: who compiles the
+    /// grammar knows whether it is needed.
+    fn read_grammar(&mut self, from: &Path, name: &str, span: Span) {
+        self.read_up_to(limits::GRAMMAR_FILE_BYTES, from, name, span);
+        let mut next = vec![resolve(from, name)];
+        let mut seen = 0;
+        while let Some(path) = next.pop() {
+            let Some(bytes) = self.data.get(&path) else {
+                continue;
+            };
+            for path in schema::references(&path, bytes) {
+                seen += 1;
+                if self.data.contains_key(&path) || seen > schema::limits::FILES {
+                    continue;
+                }
+                let limit = limits::GRAMMAR_FILE_BYTES;
+                if let Ok(bytes) = self.loader.read(&path, limit)
+                    && bytes.len() <= limit
+                {
+                    self.data.insert(path.clone(), bytes.into());
+                    next.push(path);
+                }
+            }
         }
     }
 

@@ -19,6 +19,11 @@ impl seclang::Loader for Files {
             "unicode.mapping" => b"20127 (US-ASCII)\n0100:41\n".to_vec(),
             "networks.txt" => b"192.0.2.0/24\n".to_vec(),
             "words.txt" => b"word\n".to_vec(),
+            "x.dtd" | "order.dtd" => b"<!ELEMENT order ANY>".to_vec(),
+            "x.xsd" | "order.xsd" => {
+                b"<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'/>".to_vec()
+            }
+            "x.json" | "order.json" => b"{}".to_vec(),
             "places.mmdb" => crate::operator::places_for_tests(),
             _ => return Err(std::io::ErrorKind::NotFound.into()),
         })

@@ -6,10 +6,13 @@ use super::Source;
 const ROOMS: &[(&str, &[&str])] = &[
     ("abi", &[]),
     ("types", &[]),
-    ("seclang", &[]),
+    // Grammars of documents, without rules.
+    ("schema", &[]),
+    // Which further files a grammar names, it asks `schema`.
+    ("seclang", &["schema"]),
     // The detectors know bytes alone.
     ("injection", &[]),
-    ("waf", &["seclang", "injection"]),
+    ("waf", &["seclang", "injection", "schema"]),
     ("http", &["types"]),
     // What stands before a connection's bytes is read without knowing what they are.
     ("preamble", &[]),

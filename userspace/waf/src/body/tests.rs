@@ -337,6 +337,7 @@ fn multipart_flags_what_others_may_read_otherwise() {
 fn read_xml(body: &[u8]) -> (Vec<Vec<u8>>, Option<String>) {
     let (mut parsed, mut store) = (Parsed::default(), Store::default());
     let limits = XmlLimits {
+        keeps_document: false,
         attributes: 4,
         paths: &[],
         visits: 0,

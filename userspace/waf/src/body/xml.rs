@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use schema::{Attribute, Document};
+
 use crate::store::Store;
 use crate::transaction::{Pair, Parsed};
 use crate::xpath::{Name, Tree, XPath};
@@ -30,6 +32,8 @@ pub(crate) struct XmlLimits<'a> {
     pub(crate) attributes: usize,
     /// Paths that rules name besides [`TEXT`] and [`ATTRIBUTES`], as they are written.
     pub(crate) paths: &'a [(Box<str>, XPath)],
+    /// Whether the document is kept as a whole, for grammars.
+    pub(crate) keeps_document: bool,
     /// Nodes that all paths together may look at. Those beyond find nothing.
     pub(crate) visits: u64,
 }
@@ -48,9 +52,11 @@ pub(crate) fn xml(
         tree: (!limits.paths.is_empty()).then(Tree::default),
         scopes: Vec::new(),
         depth: 0,
+        document: limits.keeps_document.then(Document::default),
     };
-    if let Err(problem) = reading.read(body) {
-        parsed.error = Some(format!("XML parsing error: {problem}"));
+    match reading.read(body) {
+        Ok(()) => parsed.document = reading.document.take(),
+        Err(problem) => parsed.error = Some(format!("XML parsing error: {problem}")),
     }
     let mut add = |path: &str, value: &[u8]| {
         let key = store.push(path.as_bytes());
@@ -85,6 +91,8 @@ struct Reading {
     /// Prefixes, what they stand for, and the depth of the element that says so.
     scopes: Vec<(String, String, usize)>,
     depth: usize,
+    /// Made only where a rule holds documents against a grammar.
+    document: Option<Document>,
 }
 
 impl Reading {
@@ -95,11 +103,11 @@ impl Reading {
         }
         // The reader wants text. Bytes that are not UTF-8 are read one by one as characters up to U+00FF, and written back as they were.
         let document = match std::str::from_utf8(body) {
-            Ok(document) => Document {
+            Ok(document) => Source {
                 text: Cow::Borrowed(document),
                 single_bytes: false,
             },
-            Err(_) => Document {
+            Err(_) => Source {
                 text: body.iter().map(|&byte| char::from(byte)).collect(),
                 single_bytes: true,
             },
@@ -127,11 +135,19 @@ impl Reading {
                 Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => {
                     return Err("there is text outside of the root element".into());
                 }
-                Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+                Event::Comment(_) | Event::PI(_) => {
+                    if let Some(kept) = &mut self.document {
+                        kept.markup();
+                    }
+                }
+                Event::Decl(_) | Event::DocType(_) => {}
                 Event::Eof => break,
             }
             if let Some(tree) = &mut self.tree {
                 tree.text(&self.text[start..]);
+            }
+            if let Some(kept) = &mut self.document {
+                kept.text(&document.read(&self.text[start..]));
             }
         }
         match (self.depth, has_root) {
@@ -141,7 +157,7 @@ impl Reading {
         }
     }
 
-    fn begin(&mut self, element: &BytesStart<'_>, document: &Document<'_>) -> Outcome<()> {
+    fn begin(&mut self, element: &BytesStart<'_>, document: &Source<'_>) -> Outcome<()> {
         self.depth += 1;
         let mut named = Vec::new();
         for attribute in element.attributes() {
@@ -153,12 +169,19 @@ impl Reading {
             let key: &str = attribute.key.as_ref();
             // To a path, what declares a namespace is no attribute.
             let declares = key == "xmlns" || key.starts_with("xmlns:");
-            if self.tree.is_some() {
+            if self.tree.is_some() || self.document.is_some() {
                 named.push((key.to_owned(), value.clone()));
             }
             if !declares {
                 self.attributes.push(value);
             }
+        }
+        if let Some(kept) = &mut self.document {
+            let attributes = named.iter().map(|(name, value)| Attribute {
+                name: name.clone(),
+                value: document.read(value).into_owned(),
+            });
+            kept.enter(element.name().as_ref(), attributes.collect());
         }
         if self.tree.is_some() {
             self.begin_node(element.name().as_ref(), named);
@@ -218,16 +241,19 @@ impl Reading {
         if let Some(tree) = &mut self.tree {
             tree.leave();
         }
+        if let Some(kept) = &mut self.document {
+            kept.leave();
+        }
     }
 }
 
-struct Document<'a> {
+struct Source<'a> {
     text: Cow<'a, str>,
     /// Whether each character stands for one byte.
     single_bytes: bool,
 }
 
-impl Document<'_> {
+impl Source<'_> {
     fn write(&self, content: &str, out: &mut Vec<u8>) {
         if self.single_bytes {
             out.extend(
@@ -237,6 +263,17 @@ impl Document<'_> {
             );
         } else {
             out.extend_from_slice(content.as_bytes());
+        }
+    }
+}
+
+impl Source<'_> {
+    /// What was written of the document, as text again.
+    fn read<'b>(&self, written: &'b [u8]) -> Cow<'b, str> {
+        if self.single_bytes {
+            written.iter().map(|&byte| char::from(byte)).collect()
+        } else {
+            String::from_utf8_lossy(written)
         }
     }
 }
@@ -252,7 +289,7 @@ fn enter(has_root: bool, depth: usize) -> Outcome<bool> {
 }
 
 /// The value of an attribute, its references resolved.
-fn value_of(written: &str, document: &Document<'_>) -> Outcome<Vec<u8>> {
+fn value_of(written: &str, document: &Source<'_>) -> Outcome<Vec<u8>> {
     let mut value = Vec::new();
     let mut rest = written;
     while let Some((before, after)) = rest.split_once('&') {

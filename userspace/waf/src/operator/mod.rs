@@ -3,6 +3,7 @@
 //! Negation, macros and the order of values are the business of the caller; here a value meets one test.
 
 mod card;
+mod document;
 mod geo;
 mod identity;
 mod linear;
@@ -24,6 +25,7 @@ use crate::bytes::{ByteSet, atoi};
 use crate::transform;
 
 pub(crate) use card::CardNumber;
+pub(crate) use document::Grammar;
 pub(crate) use geo::Places;
 pub use geo::PlacesError;
 #[cfg(test)]
@@ -146,6 +148,8 @@ pub(crate) enum Test {
     IdentityNumber(IdentityNumber),
     SqlInjection,
     Xss,
+    /// Matches when a document is not as the grammar says. What it looks at is no value: [`Grammar::differs`].
+    Document(Box<Grammar>),
     Always,
     Never,
 }
@@ -206,7 +210,8 @@ impl Test {
                 }
                 found
             }
-            Self::Always => true,
+            // Who has no document at hand has none that is right.
+            Self::Document(_) | Self::Always => true,
             Self::Never => false,
         })
     }

@@ -12,7 +12,7 @@ use super::rule::{
     Condition, Decision, Link, Meta, Piece, Rule, Selector, Target, TargetRemoval, Text,
 };
 use crate::body;
-use crate::operator::{Regex, Test};
+use crate::operator::{Grammar, Regex, Test};
 use crate::xpath::XPath;
 
 /// What rules share while they are compiled.
@@ -23,6 +23,8 @@ pub(super) struct Compiler<'a> {
     pub(super) target_removals: Vec<TargetRemoval>,
     /// The paths that rules look for in documents.
     pub(super) xpaths: Vec<(Box<str>, XPath)>,
+    /// Whether a rule holds XML against a grammar.
+    pub(super) keeps_documents: bool,
     pub(super) notices: Vec<Notice>,
     pub(super) errors: Vec<CompileError>,
 }
@@ -35,6 +37,7 @@ impl<'a> Compiler<'a> {
             names: TxNames::new(),
             target_removals: Vec::new(),
             xpaths: Vec::new(),
+            keeps_documents: false,
             notices: Vec::new(),
             errors: Vec::new(),
         }
@@ -192,13 +195,32 @@ impl<'a> Compiler<'a> {
             return Some(compiled);
         }
         match self.test(draft, &condition.operator) {
-            Ok(test) => compiled.test = test,
+            Ok(test) => {
+                if let Test::Document(grammar) = &test {
+                    self.keeps_documents |= grammar.is_of_xml();
+                    self.note_broken(draft, grammar, condition.operator.span);
+                }
+                compiled.test = test;
+            }
             Err(kind) => {
                 self.error(draft, condition.operator.span, kind);
                 return None;
             }
         }
         Some(compiled)
+    }
+
+    /// A grammar that is none is no error, as in ModSecurity: there it turns up when the first request comes.
+    fn note_broken(&mut self, draft: &Draft<'_>, grammar: &Grammar, span: seclang::Span) {
+        if let Grammar::Broken(problem) = grammar {
+            let id = draft.rule.id();
+            self.notices.push(Notice {
+                place: place_of(draft.document, span),
+                text: format!(
+                    "rule {id}: {problem}: no document passes it, so the rule matches every one"
+                ),
+            });
+        }
     }
 
     /// Takes a target's path over among those that documents are searched for. Prefixes are those of the rule's `xmlns`.

@@ -100,6 +100,9 @@ pub enum CompileErrorKind {
     /// The file of `SecGeoLookupDb`.
     #[error(transparent)]
     Places(PlacesError),
+    /// The DTD or schema of `@validateDTD` or `@validateSchema`, which is sound and not carried out.
+    #[error(transparent)]
+    Grammar(schema::Problem),
     /// An address or network.
     #[error(transparent)]
     Network(NetworkError),
@@ -146,6 +149,9 @@ impl CompileErrorKind {
                 "write Off; FILES_TMP_CONTENT holds what was uploaded, and a scanner has its place behind the proxy"
             }
             Self::Places(_) => "it reads files that end in .mmdb, of cities or of countries",
+            Self::Grammar(_) => {
+                "write that part of it otherwise; DTDs, XML Schema 1.0 and JSON Schema are read from files beside the rules"
+            }
             Self::Nation(_) => {
                 "write a pattern with @verifySSN, @verifyCPF or @verifySVNR for other nations"
             }

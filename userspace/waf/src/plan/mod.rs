@@ -85,6 +85,8 @@ pub struct Compiled {
     pub(crate) target_removals: Vec<TargetRemoval>,
     /// The paths that rules look for in documents.
     pub(crate) xpaths: Vec<(Box<str>, XPath)>,
+    /// Whether a rule holds XML against a grammar, so that documents are kept.
+    pub(crate) keeps_documents: bool,
     pub(crate) settings: Settings,
     pub(crate) gates: Gates,
     pub(crate) signatures: Vec<String>,
@@ -166,6 +168,7 @@ impl RuleSet {
             names,
             target_removals,
             xpaths,
+            keeps_documents,
             mut notices,
             mut errors,
             ..
@@ -217,6 +220,7 @@ impl RuleSet {
             names,
             target_removals,
             xpaths,
+            keeps_documents,
             signatures: std::mem::take(&mut drafts.signatures),
             settings: std::mem::take(&mut drafts.settings),
             options: options.clone(),
@@ -242,6 +246,7 @@ impl RuleSet {
             names: TxNames::new(),
             target_removals: Vec::new(),
             xpaths: Vec::new(),
+            keeps_documents: false,
             settings: Settings::default(),
             gates: Gates::default(),
             signatures: Vec::new(),

@@ -7,8 +7,8 @@ use super::compile::Compiler;
 use super::draft::Draft;
 use super::error::CompileErrorKind as Problem;
 use crate::operator::{
-    CardNumber, Comparison, IdentityNumber, MadePattern, Nation, Networks, PathTemplate, Phrases,
-    Regex, Relation, Test, byte_range,
+    CardNumber, Comparison, Grammar, IdentityNumber, MadePattern, Nation, Networks, PathTemplate,
+    Phrases, Regex, Relation, Test, byte_range,
 };
 
 impl Compiler<'_> {
@@ -70,6 +70,14 @@ impl Compiler<'_> {
                     .iter()
                     .map(|entry| entry.clone().into_bytes());
                 Test::Phrases(Phrases::new(phrases.collect()).map_err(Problem::Phrases)?)
+            }
+            kind @ (OperatorKind::ValidateDtd | OperatorKind::ValidateSchema) => {
+                let (path, files) = draft.document.grammar(operator.span, literal()?.trim());
+                let grammar = match kind {
+                    OperatorKind::ValidateDtd => Grammar::dtd(&files, &path),
+                    _ => Grammar::schema(&files, &path),
+                };
+                Test::Document(Box::new(grammar.map_err(Problem::Grammar)?))
             }
             OperatorKind::ValidateByteRange => {
                 let argument = literal()?;
@@ -147,14 +155,6 @@ fn refused(kind: OperatorKind) -> Problem {
         OperatorKind::FuzzyHash => (
             "the operator @fuzzyHash",
             "fuzzy hashes are those of ssdeep, which is not part of bascule; look for malware behind the proxy",
-        ),
-        OperatorKind::ValidateDtd => (
-            "the operator @validateDTD",
-            "documents are not held against a DTD: use XPaths on what must or must not stand in them, REQBODY_ERROR tells what is not XML",
-        ),
-        OperatorKind::ValidateSchema => (
-            "the operator @validateSchema",
-            "documents are not held against a schema: use XPaths or ARGS on what must or must not stand in them",
         ),
         kind => return Problem::Unsupported(format!("the operator @{kind}")),
     };

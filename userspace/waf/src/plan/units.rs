@@ -25,7 +25,8 @@ pub(super) fn is_gated(link: &Link) -> bool {
         | Test::Never
         | Test::Made(_)
         | Test::Path(_)
-        | Test::Places(_) => false,
+        | Test::Places(_)
+        | Test::Document(_) => false,
         Test::Text(_) => condition.argument.fixed().is_some(),
         Test::Rx(_)
         | Test::RxGlobal(_)

@@ -5,7 +5,7 @@ use seclang::ast::{Allow, EngineMode, Phase};
 use super::state::{Bytes, Matched, Value};
 use super::{EngineError, Event, Intervention, Transaction};
 use crate::bytes::ByteSet;
-use crate::operator::{Captures, MatchError};
+use crate::operator::{Captures, MatchError, Test};
 use crate::plan::{Condition, Decision, Link, Rule, RuleSet};
 use crate::scratch::Work;
 use crate::transform;
@@ -49,7 +49,7 @@ impl Transaction {
         };
         let mut values = std::mem::take(&mut work.values);
         values.clear();
-        self.collect(plan, condition, index, &mut values);
+        self.collect_for(plan, condition, index, &mut values);
         if gated {
             let hits = self.state.decided.hits_of(index);
             values.retain(|value| hits.iter().any(|(_, hit)| hit == value));
@@ -148,8 +148,14 @@ impl Transaction {
         let mut captures = Captures::default();
         let fills = condition.test.fills_variables();
         let wanted = ((link.capture || fills) && !condition.negated).then_some(&mut captures);
-        let found = condition.test.matches(bytes, argument, wanted);
-        self.spend(WORK_OF_A_TEST + length + condition.test.own_work())?;
+        let (found, looked) = match &condition.test {
+            Test::Document(grammar) => {
+                let (differs, looked) = self.held_against(grammar, value, bytes)?;
+                (Ok(differs), looked)
+            }
+            test => (test.matches(bytes, argument, wanted), 0),
+        };
+        self.spend(WORK_OF_A_TEST + length + looked + condition.test.own_work())?;
         let matched = match found {
             Ok(found) => found != condition.negated,
             Err(MatchError) => {

@@ -4,6 +4,7 @@
 //! no I/O. A transaction may be reused ([`Transaction::reset`]): it then keeps its memory.
 
 mod clock;
+mod document;
 mod effect;
 mod evaluate;
 mod fill;

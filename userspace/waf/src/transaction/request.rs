@@ -261,6 +261,7 @@ impl Transaction {
                 let limits = body::XmlLimits {
                     attributes: settings.arguments_limit,
                     paths: &self.rules.xpaths,
+                    keeps_document: self.rules.keeps_documents,
                     visits: self.rules.options.work_limit_bytes / body::WORK_OF_A_VISIT,
                 };
                 self.state.work += body::WORK_OF_A_VISIT * body::xml(&body, limits, parsed, store);

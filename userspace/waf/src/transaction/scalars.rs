@@ -25,7 +25,8 @@ impl Transaction {
         let request = &self.request;
         let stored = match variable {
             V::RequestBody => {
-                return self.request.has_body_variable.then_some(Bytes::RequestBody);
+                let has_body = self.request.has_body_variable || self.has_json_for_schema();
+                return has_body.then_some(Bytes::RequestBody);
             }
             V::ResponseBody => return self.response.body_given.then_some(Bytes::ResponseBody),
             V::RequestLine => request.line,

@@ -56,6 +56,8 @@ pub(crate) struct Parsed {
     pub(crate) part_headers: Vec<Pair>,
     /// The text of an XML document and its attributes, under their paths.
     pub(crate) xml: Vec<Pair>,
+    /// The document, where a rule holds it against a grammar and it is well-formed.
+    pub(crate) document: Option<schema::Document>,
     pub(crate) multipart: Multipart,
     /// What is wrong with the body: `REQBODY_ERROR_MSG`.
     pub(crate) error: Option<String>,
@@ -265,6 +267,8 @@ pub(crate) struct State {
     pub(crate) rule: u32,
     pub(crate) highest_severity: Option<Severity>,
     pub(crate) limits_exceeded: bool,
+    /// A schema of JSON looks for the body.
+    pub(crate) takes_json_body: bool,
     /// Matches that are logged.
     pub(crate) notes: Notes,
     /// A text that is put together, and values that are looked for: memory that is used again.
@@ -310,6 +314,7 @@ impl Default for State {
             rule: 0,
             highest_severity: None,
             limits_exceeded: false,
+            takes_json_body: false,
             notes: Notes::default(),
             text: Vec::new(),
             values: Vec::new(),

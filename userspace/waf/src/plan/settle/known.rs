@@ -60,7 +60,7 @@ impl Variables {
     fn matches(&self, link: &Link, condition: &Condition) -> Outcome {
         let later = matches!(
             condition.test,
-            Test::Made(_) | Test::Path(_) | Test::Places(_)
+            Test::Made(_) | Test::Path(_) | Test::Places(_) | Test::Document(_)
         ) || link.chain.contains(&Transformation::UrlDecodeUni);
         if later || link.multi_match || !condition.exclusions.is_empty() {
             return Outcome::Perhaps;
