@@ -106,7 +106,7 @@ pub(crate) fn cargo(toolchain: &Toolchain, verb: &str, folder: &Path, flags: &st
         .env(
             "RUSTFLAGS",
             format!(
-                "-C linker={} -C debuginfo=2 -C link-arg=--btf --remap-path-prefix={}=. {flags}",
+                "-C linker={} -C target-cpu=v3 -C debuginfo=2 -C link-arg=--btf --remap-path-prefix={}=. {flags}",
                 toolchain.linker.display(),
                 tree::root().display(),
             ),

@@ -7,16 +7,23 @@
 mod ban;
 pub mod hash;
 mod reason;
+mod sample;
 pub mod service;
+mod settings;
 pub mod steer;
 #[cfg(feature = "user")]
 mod user;
 
-pub use ban::{Ban, Origin, REASON_MAX_BYTES};
+pub use ban::{Ban, Lists, Origin, REASON_MAX_BYTES};
 pub use reason::{Counter, Reason};
+pub use sample::{SAMPLE_HEAD_BYTES, Sample};
+pub use settings::{Flood, Limits, Rate, Settings, Source, flags};
 
 /// The version of keys, values and map names. Pinned maps of another version are not adopted.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
+
+/// Versions whose bans are read over into new maps: theirs have the layout that [`Ban::from_old`] reads.
+pub const VERSIONS_OF_OLD_BANS: [u32; 2] = [1, 2];
 
 /// The name of the program that stands at the gate.
 pub const XDP_GATE: &str = "xdp_gate";
@@ -56,8 +63,23 @@ pub mod maps {
     /// Per-CPU array of one: what the gate tells that program of a packet.
     pub const PACKET: &str = "PACKET";
 
-    /// Every map there is.
-    pub const ALL: [&str; 15] = [
+    /// Array of one [`Settings`](crate::Settings).
+    pub const SETTINGS: &str = "SETTINGS";
+    /// Longest-prefix trie from an IPv4 prefix that is allowed to a `u32`, which is 1.
+    pub const ALLOW_V4: &str = "ALLOW_V4";
+    /// Longest-prefix trie from an IPv6 prefix that is allowed to a `u32`, which is 1.
+    pub const ALLOW_V6: &str = "ALLOW_V6";
+    /// LRU hash from an address (IPv4 mapped) to its [`Source`](crate::Source).
+    pub const SOURCES: &str = "SOURCES";
+    /// LRU hash from a /24 or /64 (its first address) to its [`Source`](crate::Source).
+    pub const SOURCE_PREFIXES: &str = "SOURCE_PREFIXES";
+    /// Array of one [`Flood`](crate::Flood).
+    pub const FLOOD: &str = "FLOOD";
+    /// Ring of [`Sample`](crate::Sample)s. Not pinned: each process has one of its own.
+    pub const SAMPLES: &str = "SAMPLES";
+
+    /// Every map that is pinned.
+    pub const ALL: [&str; 21] = [
         VERSION,
         BANS_V4,
         BANS_V6,
@@ -73,6 +95,12 @@ pub mod maps {
         WAYS_OUT,
         NEXT_PROGRAM,
         PACKET,
+        SETTINGS,
+        ALLOW_V4,
+        ALLOW_V6,
+        SOURCES,
+        SOURCE_PREFIXES,
+        FLOOD,
     ];
 }
 
@@ -80,14 +108,13 @@ pub mod maps {
 pub mod limits {
     /// Addresses that can be banned at one time, for each IP version, unless the operator says otherwise.
     /// A further ban is refused and counted.
-    pub const ADDRESSES: u32 = 131_072;
+    pub const ADDRESSES: u32 = 1_048_576;
     /// Prefixes that can be banned at one time, for each IP version, unless the operator says otherwise.
     /// A further ban is refused and counted.
-    pub const PREFIXES: u32 = 16_384;
+    pub const PREFIXES: u32 = 1_048_576;
     /// VLAN tags that are looked through. A packet with more passes and is counted.
     pub const VLAN_TAGS: u32 = 2;
-    /// IPv6 extension headers that are walked. A packet with more passes and is counted; its source address was
-    /// checked before.
+    /// IPv6 extension headers that are walked. A packet with more is malformed.
     pub const IPV6_EXTENSIONS: u32 = 8;
     /// Expired prefix bans that are looked past, from the longest to the shortest, to find one that still holds.
     /// Behind as many the packet passes; the user-space sweep removes them within seconds.
@@ -108,4 +135,18 @@ pub mod limits {
     pub const PORTS_FIRST: u32 = 1024;
     /// How many of these ports there are.
     pub const PORTS: u32 = 32_768 - PORTS_FIRST;
+    /// Prefixes of the allow list, for each IP version. More are refused with the configuration.
+    pub const ALLOWED: u32 = 65_536;
+    /// Sources whose rates are kept, addresses and prefixes each, unless the operator says otherwise. A further one
+    /// takes the place of the one that was silent longest.
+    pub const SOURCES: u32 = 65_536;
+    /// Bytes of the ring of samples. A sample that finds no room is lost.
+    pub const SAMPLES_BYTES: u32 = 1 << 18;
+    /// How long a flood lasts after the last second that was beyond its limit.
+    pub const FLOOD_HOLD_NS: u64 = 3_000_000_000;
+    /// Packets of a ban that are counted one by one. Beyond, one in [`BAN_COUNT_STEP`] counts for as many, so that CPUs
+    /// do not fight over one counter in a flood.
+    pub const BAN_COUNT_EXACT: u64 = 1 << 16;
+    /// See [`BAN_COUNT_EXACT`]; a power of two.
+    pub const BAN_COUNT_STEP: u32 = 64;
 }

@@ -100,4 +100,30 @@ reasons! {
     AnswerTooBig = 25, "answer_too_big", false;
     /// Sent on: an ICMP error about a packet of a flow, to the one who sent that packet.
     ForwardIcmp = 26, "forward_icmp", false;
+    /// Dropped: TCP or UDP from an address and port to the same address and port (a land attack).
+    DropLand = 27, "drop_land", true;
+    /// Dropped: a fragment, where the policy says so.
+    DropFragment = 28, "drop_fragment", true;
+    /// Passed: from an address of the allow list.
+    PassAllowed = 29, "pass_allowed", false;
+    /// Passed whatever its address: ICMP that path MTU discovery or finding neighbours needs.
+    PassIcmpNeeded = 30, "pass_icmp_needed", false;
+    /// Dropped: more packets than its address may send.
+    DropAddressPackets = 31, "drop_address_packets", true;
+    /// Dropped: more SYNs than its address may send.
+    DropAddressSyns = 32, "drop_address_syns", true;
+    /// Dropped: more bytes than its address may send.
+    DropAddressBytes = 33, "drop_address_bytes", true;
+    /// Dropped: more packets than its /24 or /64 may send.
+    DropPrefixPackets = 34, "drop_prefix_packets", true;
+    /// Dropped: more SYNs than its /24 or /64 may send.
+    DropPrefixSyns = 35, "drop_prefix_syns", true;
+    /// Dropped: more bytes than its /24 or /64 may send.
+    DropPrefixBytes = 36, "drop_prefix_bytes", true;
+    /// Dropped: a SYN beyond the limit of a flood.
+    DropFlood = 37, "drop_flood_syn", true;
+    /// Dropped: in a flood an ACK of no connection, without a valid SYN cookie.
+    DropFloodAck = 38, "drop_flood_ack", true;
+    /// Answered in a flood: a SYN, with a SYN cookie.
+    AnswerSynCookie = 39, "answer_syn_cookie", false;
 }

@@ -6,7 +6,7 @@ extern crate alloc;
 use crate::service::{
     Endpoint, EndpointCounter, Flow, FlowKey, MaglevTable, Service, ServiceKey, ServiceSettings,
 };
-use crate::{Ban, Counter};
+use crate::{Ban, Counter, Flood, Settings, Source};
 use alloc::boxed::Box;
 use aya::Pod;
 
@@ -30,6 +30,12 @@ unsafe impl Pod for FlowKey {}
 unsafe impl Pod for Flow {}
 // SAFETY: as above.
 unsafe impl Pod for MaglevTable {}
+// SAFETY: as above.
+unsafe impl Pod for Settings {}
+// SAFETY: as above.
+unsafe impl Pod for Source {}
+// SAFETY: as above.
+unsafe impl Pod for Flood {}
 
 impl MaglevTable {
     /// A table without endpoints. It is too large for a stack.

@@ -4,11 +4,18 @@
 //! the packet's end before it is read.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 #![warn(missing_docs)]
 
+mod atomic;
+mod bans;
+mod flood;
 mod maps;
 mod packet;
+mod samples;
 mod services;
+mod sources;
+mod syn_cookie;
 mod xdp_gate;
 
 /// Helpers that read the clock are open to GPL-compatible programs only, which this string says of all programs here.

@@ -71,6 +71,15 @@ impl Address {
         self.0[3].to_ne_bytes()
     }
 
+    /// 127.0.0.0/8 or ::1.
+    #[inline(always)]
+    pub(crate) fn is_loopback(&self) -> bool {
+        let Self([first, second, third, fourth]) = *self;
+        let is_v4 = first == 0 && second == 0 && third == 0xffff_u32.to_be();
+        let is_v6 = first == 0 && second == 0 && third == 0 && fourth == 1_u32.to_be();
+        (is_v4 && u32::from_be(fourth) >> 24 == 127) || is_v6
+    }
+
     /// All of it, as the key of a map.
     #[inline(always)]
     pub(crate) fn octets(&self) -> [u8; 16] {
@@ -108,6 +117,14 @@ pub(crate) struct Headers {
     pub(crate) fault: Option<Reason>,
 }
 
+impl Headers {
+    /// A TCP segment that asks for a new connection.
+    #[inline(always)]
+    pub(crate) fn opens_connection(&self) -> bool {
+        self.protocol == protocol::TCP && self.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN
+    }
+}
+
 /// No offset of a header is larger: VLAN tags, an IP header and as many extension headers as are walked.
 pub(crate) const MAX_OFFSET: usize = 0x7fff;
 
@@ -130,10 +147,16 @@ impl Packet {
         }
     }
 
-    /// Bytes of the frame.
     #[inline(always)]
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes as u64
+    fn parse(&self, headers: &mut Headers) -> Result<(), Reason> {
+        headers.bytes = self.bytes as u64;
+        let (kind, l3) = self.network()?;
+        match kind {
+            ether::IPV4 => self.ipv4(l3, headers),
+            ether::IPV6 => self.ipv6(l3, headers),
+            kind if is_vlan(kind) => Err(Reason::PassVlanDepth),
+            _ => Err(Reason::PassNotIp),
+        }
     }
 
     /// A copy of the bytes at an offset; none where the packet ends before.
@@ -144,9 +167,16 @@ impl Packet {
         if at + size_of::<T>() > self.end {
             return None;
         }
-        // SAFETY: compared with the packet's end above, as the verifier checks again; T has no alignment to keep
-        // because the read is unaligned, and is only used for integers and arrays of them.
-        Some(unsafe { (at as *const T).read_unaligned() })
+        // SAFETY: compared with the packet's end above, as the verifier checks again. T is an integer or an array of
+        // them, so every bit pattern is one. Headers lie at odd places; this target has no alignment to keep, and a read
+        // that says so would be one load for each byte.
+        Some(unsafe { (at as *const T).read_volatile() })
+    }
+
+    /// Four bytes, in one load.
+    #[inline(always)]
+    fn read_bytes(&self, offset: usize) -> Option<[u8; 4]> {
+        self.read(offset).map(u32::to_ne_bytes)
     }
 
     /// As [`read`](Self::read), of a number in network byte order.
@@ -176,16 +206,15 @@ impl Packet {
     }
 }
 
-/// Reads a frame. The error says why there is no address to judge: it is no IP, or its fixed header is broken.
-#[inline(always)]
-pub(crate) fn parse(packet: &Packet) -> Result<Headers, Reason> {
-    let (kind, l3) = packet.network()?;
-    match kind {
-        ether::IPV4 => packet.ipv4(l3),
-        ether::IPV6 => packet.ipv6(l3),
-        kind if is_vlan(kind) => Err(Reason::PassVlanDepth),
-        _ => Err(Reason::PassNotIp),
-    }
+/// Reads a frame. The answer says why there is no address to judge, if there is none: it is no IP, or its fixed header
+/// is broken.
+///
+/// A function of its own, with the headers in a map: so the verifier sees one state of them behind it, whatever way they
+/// were read, and they take nothing of the stack.
+#[inline(never)]
+pub(crate) fn parse(context: &XdpContext, headers: &mut Headers) -> Option<Reason> {
+    let packet = Packet::new(context);
+    packet.parse(headers).err()
 }
 
 #[inline(always)]

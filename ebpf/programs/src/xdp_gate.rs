@@ -1,123 +1,164 @@
-//! The gate: the first thing that a packet meets. It drops what comes from a banned address and passes the rest.
+//! The gate: the first thing that a packet meets. Each step drops it or leaves it to the next one; [`judge`] has the
+//! order.
 
-use crate::maps::{self, BANS_V4, BANS_V6, PREFIX_BANS_V4, PREFIX_BANS_V6};
-use crate::packet::{self, Family, Headers, Packet};
-use crate::services;
-use abi::{Ban, Reason, limits};
+use crate::bans::{self, Found};
+use crate::flood::{self, Flood};
+use crate::packet::{self, Family, Fragment, Headers, protocol};
+use crate::sources::{self, Charged};
+use crate::{maps, samples, services};
+use abi::{Reason, Settings, flags};
 use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use aya_ebpf::macros::xdp;
-use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
 use aya_ebpf::programs::XdpContext;
+
+/// What becomes of a packet.
+#[derive(Clone, Copy)]
+pub(crate) struct Verdict {
+    pub(crate) reason: Reason,
+    /// Length of the ban that dropped it; 0 where none did.
+    pub(crate) prefix_len: u8,
+    /// It is the first packet that this ban drops.
+    pub(crate) first: bool,
+}
+
+impl From<Reason> for Verdict {
+    #[inline(always)]
+    fn from(reason: Reason) -> Self {
+        Self {
+            reason,
+            prefix_len: 0,
+            first: false,
+        }
+    }
+}
 
 /// `frags`: drivers with large frames or receive offload hand over packets in several pieces.
 #[xdp(frags)]
 pub fn xdp_gate(context: XdpContext) -> u32 {
-    let packet = Packet::new(&context);
-    let (action, reason) = match packet::parse(&packet) {
-        Ok(headers) => match judge(&headers) {
-            Reason::Pass => services::forward(&context, &headers)
-                .unwrap_or((xdp_action::XDP_PASS, Reason::Pass)),
-            reason => (action(reason), reason),
-        },
-        Err(reason) => (action(reason), reason),
+    let Some(settings) = maps::settings() else {
+        return xdp_action::XDP_PASS;
     };
-    maps::count(reason, packet.bytes());
+    let Some(headers) = maps::headers() else {
+        return xdp_action::XDP_PASS;
+    };
+    let (verdict, known) = match packet::parse(&context, headers) {
+        None => (judge(&context, settings, headers), true),
+        Some(reason) => (by_policy(settings, reason).into(), false),
+    };
+    let headers = &*headers;
+    let (action, reason) = match verdict.reason {
+        Reason::Pass | Reason::PassAllowed | Reason::PassExpired | Reason::PassIcmpNeeded => {
+            services::forward(&context, headers).unwrap_or((xdp_action::XDP_PASS, verdict.reason))
+        }
+        Reason::AnswerSynCookie => (xdp_action::XDP_TX, verdict.reason),
+        reason if reason.drops() => {
+            samples::take(&context, settings, verdict, known.then_some(headers));
+            (xdp_action::XDP_DROP, reason)
+        }
+        reason => (xdp_action::XDP_PASS, reason),
+    };
+    maps::count(reason, headers.bytes);
     action
 }
 
+/// What the policy for malformed packets makes of a fault.
 #[inline(always)]
-fn action(reason: Reason) -> u32 {
-    if reason.drops() {
-        xdp_action::XDP_DROP
-    } else {
-        xdp_action::XDP_PASS
-    }
-}
-
-#[inline(always)]
-fn judge(headers: &Headers) -> Reason {
-    if let Some(fault) = headers.fault {
+fn by_policy(settings: &Settings, fault: Reason) -> Reason {
+    if settings.flags & flags::PASS_MALFORMED == 0 {
         return fault;
     }
-    match headers.family {
-        Family::V4 => judge_v4(&headers.source.v4()),
-        Family::V6 => judge_v6(&headers.source.octets()),
+    match fault {
+        Reason::DropMalformed | Reason::DropTcpFlags | Reason::DropLand => Reason::PassMalformed,
+        Reason::DropHeaderDepth => Reason::PassHeaderDepth,
+        fault => fault,
     }
 }
 
+/// Malformed, ICMP that is needed, allowed, banned, beyond a limit, part of a flood: in this order.
 #[inline(always)]
-fn judge_v4(address: &[u8; 4]) -> Reason {
-    // SAFETY: entries are not preallocated, so RCU keeps one that is deleted as it was until we are done with it.
-    let exact = state(unsafe { BANS_V4.get(address) });
-    if matches!(exact, State::Holds) {
-        return Reason::DropExactV4;
+fn judge(context: &XdpContext, settings: &Settings, headers: &Headers) -> Verdict {
+    let fault = match headers.fault {
+        Some(fault) => Some(by_policy(settings, fault)),
+        None if is_land(headers) => Some(by_policy(settings, Reason::DropLand)),
+        None => None,
+    };
+    if let Some(fault) = fault
+        && fault.drops()
+    {
+        return fault.into();
     }
-    let prefix = prefix_state(&PREFIX_BANS_V4, *address, 32);
-    verdict(exact, prefix, Reason::DropPrefixV4)
+    if settings.flags & flags::DROP_FRAGMENTS != 0 && headers.fragment != Fragment::Whole {
+        return Reason::DropFragment.into();
+    }
+    if is_icmp_needed(headers) {
+        return Reason::PassIcmpNeeded.into();
+    }
+    if settings.flags & flags::ALLOW != 0 && bans::is_allowed(headers) {
+        return fault.unwrap_or(Reason::PassAllowed).into();
+    }
+    let passed = match bans::find(settings, headers) {
+        Found::Banned(verdict) => return verdict,
+        Found::Ended => Reason::PassExpired,
+        Found::Nothing => Reason::Pass,
+    };
+    let limits = flags::ADDRESS_LIMITS | flags::PREFIX_LIMITS | flags::FLOOD;
+    if settings.flags & limits != 0
+        && let Some(reason) = beyond_limits(context, settings, headers)
+    {
+        return reason.into();
+    }
+    fault.unwrap_or(passed).into()
 }
 
+/// The limits of sources, then those of all together.
 #[inline(always)]
-fn judge_v6(address: &[u8; 16]) -> Reason {
-    // SAFETY: as in judge_v4.
-    let exact = state(unsafe { BANS_V6.get(address) });
-    if matches!(exact, State::Holds) {
-        return Reason::DropExactV6;
+fn beyond_limits(context: &XdpContext, settings: &Settings, headers: &Headers) -> Option<Reason> {
+    // SAFETY: the helper has no preconditions.
+    let now_ns = unsafe { bpf_ktime_get_boot_ns() };
+    let flood = Flood::now(settings, now_ns).is_on();
+    let charged = sources::charge(settings, headers, now_ns, flood);
+    if let Some(reason) = charged.over() {
+        return Some(reason);
     }
-    let prefix = prefix_state(&PREFIX_BANS_V6, *address, 128);
-    verdict(exact, prefix, Reason::DropPrefixV6)
+    if settings.flags & flags::FLOOD == 0 {
+        return None;
+    }
+    let is_new = headers.opens_connection()
+        || (charged == Charged::Unknown && headers.protocol != protocol::TCP);
+    flood::judge(context, settings, headers, is_new, now_ns)
 }
 
+/// From an address and port to the same: made to set a host talking to itself. A host's own loopback may do so.
 #[inline(always)]
-fn verdict(exact: State, prefix: State, drop: Reason) -> Reason {
-    match (exact, prefix) {
-        (_, State::Holds) => drop,
-        (State::Expired, _) | (_, State::Expired) => Reason::PassExpired,
-        _ => Reason::Pass,
-    }
+fn is_land(headers: &Headers) -> bool {
+    matches!(headers.protocol, protocol::TCP | protocol::UDP)
+        && headers.fragment != Fragment::Later
+        && headers.source_port == headers.destination_port
+        && headers.source == headers.destination
+        && !headers.source.is_loopback()
 }
 
-/// What a lookup says.
-enum State {
-    Absent,
-    Expired,
-    Holds,
-}
-
+/// ICMP without which connections stall or neighbours are lost: a router's word that a packet was too big, and the
+/// discovery of neighbours. Neighbours' packets have passed no router (RFC 4861, 6.1 and 7.1), so their hop limit is
+/// whole; others of these types are judged like anything else.
 #[inline(always)]
-fn state(ban: Option<&Ban>) -> State {
-    match ban {
-        None => State::Absent,
-        // Most bans of a flood have no end: only those that have one cost a look at the clock.
-        Some(ban) if ban.expires_ns == 0 => State::Holds,
-        // SAFETY: the helper has no preconditions.
-        Some(ban) if ban.is_expired(unsafe { bpf_ktime_get_boot_ns() }) => State::Expired,
-        Some(_) => State::Holds,
+fn is_icmp_needed(headers: &Headers) -> bool {
+    const UNREACHABLE_TOO_BIG: (u8, u8) = (3, 4);
+    const V6_TOO_BIG: u8 = 2;
+    const V6_ROUTER_SOLICITATION: u8 = 133;
+    const V6_REDIRECT: u8 = 137;
+    const WHOLE_HOPS: u8 = 255;
+    if headers.fault.is_some() || headers.fragment != Fragment::Whole {
+        return false;
     }
-}
-
-/// The longest banned prefix that still holds. One that has expired hides the shorter ones behind it, so the search
-/// goes on with fewer bits.
-#[inline(always)]
-fn prefix_state<const BYTES: usize>(
-    trie: &LpmTrie<[u8; BYTES], Ban>,
-    address: [u8; BYTES],
-    bits: u32,
-) -> State {
-    let mut key = Key::new(bits, address);
-    let mut seen = State::Absent;
-    for _ in 0..limits::EXPIRED_PREFIXES {
-        let ban = trie.get(&key);
-        match state(ban) {
-            State::Holds => return State::Holds,
-            State::Absent => return seen,
-            State::Expired => seen = State::Expired,
-        }
-        let length = ban.map_or(0, |ban| u32::from(ban.prefix_len));
-        if length == 0 {
-            return seen;
-        }
-        key.prefix_len = length - 1;
+    match (headers.family, headers.protocol) {
+        (Family::V4, protocol::ICMP) => headers.icmp == UNREACHABLE_TOO_BIG,
+        (Family::V6, protocol::ICMPV6) => match headers.icmp.0 {
+            V6_TOO_BIG => true,
+            V6_ROUTER_SOLICITATION..=V6_REDIRECT => headers.hops == WHOLE_HOPS,
+            _ => false,
+        },
+        _ => false,
     }
-    seen
 }

@@ -152,7 +152,7 @@ pub(crate) enum Ban {
         /// How long: 90s, 10m, 1h, 7d. Left out: without end.
         #[arg(long, value_parser = duration::parse)]
         ttl: Option<Duration>,
-        /// Why, for lists and logs; 40 bytes are kept.
+        /// Why, for lists and logs; 36 bytes are kept.
         #[arg(long, default_value = "")]
         reason: String,
         #[command(flatten)]

@@ -1,7 +1,10 @@
 //! The kernel side of bans: the gate where it can be attached, the list alone where it cannot.
 
-use config::{Kernel, KernelMode};
-use kernel::{BanLimits, Bans, Counters, FileBan, Gate, GateSpec, Mode, UsedMode};
+use config::{FloodAction, GateVerdict, Kernel, KernelMode};
+use kernel::{
+    BanLimits, Bans, Counters, FileBan, FloodPolicy, Gate, GatePolicy, GateSpec, Mode, RateLimit,
+    SourceLimits, UsedMode,
+};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -44,6 +47,8 @@ impl KernelPath {
             Some(kernel) => self.attach_to(&spec(kernel), shared)?,
         };
         *self.lock() = outcome;
+        self.bans
+            .set_allowed(kernel.map_or(&[], |kernel| &kernel.allow));
         self.load_files(kernel)
     }
 
@@ -138,9 +143,12 @@ impl KernelPath {
     pub(crate) fn follow(&self, kernel: Option<&Kernel>) -> Result<(), String> {
         // Files first: they are what is most likely to be wrong, and nothing has changed then.
         self.load_files(kernel)?;
+        self.bans
+            .set_allowed(kernel.map_or(&[], |kernel| &kernel.allow));
         if let (Outcome::Attached(gate), Some(kernel)) = (&mut *self.lock(), kernel) {
             let spec = spec(kernel);
             gate.set_interfaces(&spec.interfaces, spec.mode)
+                .and_then(|()| gate.set_policy(&spec.policy))
                 .map_err(|error| error.to_string())?;
         }
         Ok(())
@@ -191,5 +199,48 @@ fn spec(kernel: &Kernel) -> GateSpec {
             KernelMode::Generic => Mode::Generic,
         },
         pin_dir: kernel.pin.0.clone(),
+        policy: policy(kernel),
     }
 }
+
+/// What the gate does beyond bans, as the configuration says it.
+fn policy(kernel: &Kernel) -> GatePolicy {
+    GatePolicy {
+        pass_malformed: kernel.malformed == GateVerdict::Pass,
+        drop_fragments: kernel.fragments == GateVerdict::Drop,
+        allow: kernel.allow.clone(),
+        address: source_limits(&kernel.limits.address),
+        prefix: source_limits(&kernel.limits.prefix),
+        flood: kernel
+            .flood
+            .new_connections
+            .map(|new_connections| FloodPolicy {
+                new_connections,
+                syn_cookies: kernel.flood.syn_cookies,
+                limit: kernel.flood.otherwise == FloodAction::Limit,
+            }),
+        // Nobody reads them yet.
+        sample_every: 0,
+    }
+}
+
+fn source_limits(limits: &config::SourceLimits) -> SourceLimits {
+    let rate = |per_second: Option<u64>, least: u64| {
+        per_second.map(|per_second| RateLimit {
+            per_second,
+            // What comes in one second may come at once.
+            burst: per_second.max(least),
+        })
+    };
+    SourceLimits {
+        packets: rate(limits.packets.map(u64::from), 1),
+        syns: rate(limits.syns.map(u64::from), 1),
+        bytes: rate(
+            limits.bytes.map(|rate| rate.bytes_per_second),
+            FRAME_MAX_BYTES,
+        ),
+    }
+}
+
+/// The largest frame that the kernel hands over in one, segments that it joined included.
+const FRAME_MAX_BYTES: u64 = 1 << 18;

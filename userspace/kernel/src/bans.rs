@@ -1,6 +1,8 @@
 //! Bans: who may not talk to us, until when, and why.
 
+mod allowed;
 mod entry;
+mod error;
 mod file;
 mod maps;
 mod table;
@@ -9,17 +11,18 @@ mod target;
 mod tests;
 
 pub use entry::Ban;
+pub use error::BanError;
 pub use file::{BanFileError, BanLineError, FileBan, parse_ban_file, read_ban_file};
 pub(crate) use maps::BanMaps;
 pub use target::{TargetError, parse_target};
 
 use crate::clock;
 use abi::Origin;
-use aya::maps::MapError;
+use allowed::Allowed;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use table::Table;
 use target::is_address;
@@ -29,9 +32,10 @@ use types::IpNet;
 /// counted ([`Bans::refused`]); expired ones make room first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BanLimits {
-    /// Single addresses. 131,072 by default; each takes about 100 bytes here and as much in the kernel, once used.
+    /// Single addresses. 1,048,576 by default; each takes about 100 bytes here and 130 in the kernel, once used, and 16
+    /// in the kernel for a place.
     pub addresses: u32,
-    /// Prefixes. 16,384 by default.
+    /// Prefixes. 1,048,576 by default; each takes about 100 bytes here and up to 260 in the kernel, once used.
     pub prefixes: u32,
 }
 
@@ -42,49 +46,6 @@ impl Default for BanLimits {
             prefixes: abi::limits::PREFIXES,
         }
     }
-}
-
-/// Why a ban was not made or lifted. Nothing changed.
-#[derive(Debug, thiserror::Error)]
-pub enum BanError {
-    /// The target cannot be banned.
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    /// A ban that ends at once.
-    #[error(
-        "a ban of `{target}` for 0 s has no effect; give a longer time, or none for a ban without end"
-    )]
-    ZeroTtl {
-        /// The target.
-        target: IpNet,
-    },
-    /// The limit is reached.
-    #[error("{limit} {kind} are banned already, which is the limit; raise it or lift some bans")]
-    Full {
-        /// What there are too many of.
-        kind: &'static str,
-        /// The limit.
-        limit: u32,
-    },
-    /// The ban comes from a file.
-    #[error("`{target}` is banned by a ban file; remove it there and reload")]
-    FromFile {
-        /// The target.
-        target: IpNet,
-    },
-    /// The kernel's map did not take the change.
-    #[error("the kernel did not {doing} the ban of `{target}`: {error}")]
-    Kernel {
-        /// What it was to do.
-        doing: &'static str,
-        /// The target.
-        target: IpNet,
-        /// Why not.
-        error: Box<MapError>,
-    },
-    /// The kernel's maps cannot be read.
-    #[error("cannot read the bans in the kernel: {0}")]
-    Read(#[source] Box<MapError>),
 }
 
 /// What [`Bans::add`] did.
@@ -117,6 +78,8 @@ pub struct Bans {
 
 struct Shared {
     table: Table,
+    /// Who is never banned.
+    allowed: RwLock<Allowed>,
     limits: BanLimits,
     /// Held for every change; the maps are there while a gate is.
     writer: Mutex<Option<BanMaps>>,
@@ -136,6 +99,7 @@ impl Bans {
         Self {
             shared: Arc::new(Shared {
                 table: Table::new(),
+                allowed: RwLock::default(),
                 limits,
                 writer: Mutex::new(None),
                 refused: AtomicU64::new(0),
@@ -148,10 +112,33 @@ impl Bans {
     /// is free almost always. Made to be asked at accept.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.shared.table.contains(address, clock::boot_ns)
+        self.shared.table.contains(address, clock::boot_ns) && !self.is_allowed(address)
     }
 
-    /// Bans an address or prefix: for `ttl`, or without end. The reason is shown in lists and logs; 40 bytes of it
+    /// Whether the address is on the allow list, where no ban concerns it.
+    #[must_use]
+    pub fn is_allowed(&self, address: IpAddr) -> bool {
+        self.allowed().covers(address.to_canonical())
+    }
+
+    /// Makes these the addresses and prefixes that no ban concerns. Bans of them stay in the list, without effect.
+    pub fn set_allowed(&self, nets: &[IpNet]) {
+        let mut allowed = self
+            .shared
+            .allowed
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *allowed = Allowed::new(nets);
+    }
+
+    fn allowed(&self) -> RwLockReadGuard<'_, Allowed> {
+        self.shared
+            .allowed
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bans an address or prefix: for `ttl`, or without end. The reason is shown in lists and logs; 36 bytes of it
     /// are kept.
     ///
     /// # Errors
@@ -166,10 +153,13 @@ impl Bans {
         if ttl.is_some_and(|ttl| ttl.is_zero()) {
             return Err(BanError::ZeroTtl { target });
         }
+        if let Some(allowed) = self.allowed().around(&target) {
+            return Err(BanError::Allowed { target, allowed });
+        }
         let mut writer = self.writer();
         let now_ns = clock::boot_ns();
         let old = self.shared.table.get(&target);
-        if old.is_some_and(|old| old.origin == Origin::File as u8) {
+        if old.is_some_and(|old| old.origin == Origin::List as u8) {
             return Ok(Added::InFile);
         }
         if old.is_none() {
@@ -195,7 +185,7 @@ impl Bans {
         let Some(old) = self.shared.table.get(&target) else {
             return Ok(false);
         };
-        if old.origin == Origin::File as u8 {
+        if old.origin == Origin::List as u8 {
             return Err(BanError::FromFile { target });
         }
         self.take(&mut writer, &target)?;
@@ -233,7 +223,7 @@ impl Bans {
     /// # Errors
     /// [`BanError::Kernel`]; bans lifted before stay lifted.
     pub fn flush(&self) -> Result<usize, BanError> {
-        self.take_all(|ban| ban.origin != Origin::File as u8)
+        self.take_all(|ban| ban.origin != Origin::List as u8)
     }
 
     /// Removes what has expired, here and in the kernel, and says how much. To be called every few seconds: an expired
@@ -258,7 +248,7 @@ impl Bans {
         let mut writer = self.writer();
         let present = self.shared.table.all();
         let is_stale = |(target, ban): &&(IpNet, abi::Ban)| {
-            ban.origin == Origin::File as u8 && !wanted.contains_key(target)
+            ban.origin == Origin::List as u8 && !wanted.contains_key(target)
         };
         let stale: Vec<IpNet> = present
             .iter()
@@ -273,13 +263,13 @@ impl Bans {
         let now_ns = clock::boot_ns();
         let mut added = 0;
         for (target, reason) in wanted {
-            let ban = entry::new(&target, now_ns, None, Origin::File, reason);
+            let ban = entry::new(&target, now_ns, None, Origin::List, reason);
             let old = self.shared.table.get(&target);
             if old.is_some_and(|old| entry::says_the_same(&old, &ban)) {
                 continue;
             }
             self.put(&mut writer, target, ban)?;
-            added += usize::from(old.is_none_or(|old| old.origin != Origin::File as u8));
+            added += usize::from(old.is_none_or(|old| old.origin != Origin::List as u8));
         }
         Ok(FileChange {
             added,
@@ -340,6 +330,22 @@ impl Bans {
             maps.insert(target, ban)?;
         }
         *writer = Some(maps);
+        Ok(())
+    }
+
+    /// Takes over what maps of an older layout hold, and leaves them as they are.
+    pub(crate) fn absorb_old(&self, maps: &BanMaps) -> Result<(), BanError> {
+        let now_ns = clock::boot_ns();
+        let _writer = self.writer();
+        let all = maps
+            .all()
+            .map_err(|error| BanError::Read(Box::new(error)))?;
+        for (target, misread) in all {
+            let ban = abi::Ban::from_old(&misread);
+            if !ban.is_expired(now_ns) && self.shared.table.get(&target).is_none() {
+                self.shared.table.insert(target, ban);
+            }
+        }
         Ok(())
     }
 

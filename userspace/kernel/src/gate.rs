@@ -1,5 +1,6 @@
 //! The gate: the XDP program on interfaces, its maps and its pins.
 
+mod control;
 mod error;
 mod links;
 mod load;
@@ -9,10 +10,13 @@ pub use error::AttachError;
 pub use links::{Attachment, UsedMode};
 
 use crate::bans::Bans;
+use crate::clock;
 use crate::counters::Counters;
+use crate::policy::GatePolicy;
 use crate::services::Services;
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, programs::ProgramError};
+use control::Control;
 use links::Links;
 use pins::PinDir;
 use std::fs::File;
@@ -29,6 +33,8 @@ pub struct GateSpec {
     pub mode: Mode,
     /// A folder of a BPF file system, for this instance alone. It is made, and the file system mounted, where missing.
     pub pin_dir: PathBuf,
+    /// What the gate does beyond bans.
+    pub policy: GatePolicy,
 }
 
 /// Which attachment is good enough.
@@ -69,6 +75,15 @@ pub struct RunResult {
     pub duration: Duration,
 }
 
+/// Whether new connections come in a flood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FloodState {
+    /// There is one now.
+    pub on: bool,
+    /// Floods that began since the maps were made.
+    pub begun: u64,
+}
+
 /// The attached programs.
 ///
 /// Dropping it leaves everything as it is: links and maps are pinned, drops go on, and the next [`Gate::attach`] with
@@ -78,6 +93,7 @@ pub struct Gate {
     links: Links,
     counters: Counters,
     services: Services,
+    control: Control,
     bans: Bans,
     pins: PinDir,
 }
@@ -106,6 +122,11 @@ impl Gate {
 
     fn attach_in(pins: PinDir, spec: &GateSpec, bans: &Bans) -> Result<Self, AttachError> {
         let mut loaded = load::load(&pins, bans)?;
+        bans.set_allowed(&spec.policy.allow);
+        loaded
+            .control
+            .set_policy(&spec.policy)
+            .map_err(AttachError::Map)?;
         let mut links = Links::default();
         let program = program(&mut loaded.ebpf)?;
         links.sync(program, &pins, &spec.interfaces, spec.mode)?;
@@ -115,6 +136,7 @@ impl Gate {
             links,
             counters: loaded.counters,
             services: loaded.services,
+            control: loaded.control,
             bans: bans.clone(),
             pins,
         })
@@ -157,6 +179,27 @@ impl Gate {
         let program = program(&mut self.ebpf)?;
         self.links.retake(program, &self.pins);
         Ok(())
+    }
+
+    /// Follows another policy, from the next packet on.
+    ///
+    /// # Errors
+    /// [`AttachError::Map`] where the kernel does not take a part of it; the settings are the old ones then.
+    pub fn set_policy(&mut self, policy: &GatePolicy) -> Result<(), AttachError> {
+        self.bans.set_allowed(&policy.allow);
+        self.control.set_policy(policy).map_err(AttachError::Map)
+    }
+
+    /// The state of floods of new connections.
+    ///
+    /// # Errors
+    /// [`AttachError::Map`] where it cannot be read.
+    pub fn flood(&self) -> Result<FloodState, AttachError> {
+        let flood = self.control.flood().map_err(AttachError::Map)?;
+        Ok(FloodState {
+            on: flood.until_ns > clock::boot_ns(),
+            begun: flood.begun,
+        })
     }
 
     /// The interfaces that the program is attached to.

@@ -11,7 +11,9 @@ mod counters;
 mod gate;
 mod host;
 mod object;
+mod policy;
 mod services;
+mod settings;
 mod steer;
 
 pub use abi::Reason as PacketReason;
@@ -22,9 +24,11 @@ pub use bans::{
 };
 pub use counters::{CounterError, CounterSample, Counters};
 pub use gate::{
-    Action, AttachError, Attachment, Gate, GateSpec, Mode, RunResult, UsedMode, remove_pins,
+    Action, AttachError, Attachment, FloodState, Gate, GateSpec, Mode, RunResult, UsedMode,
+    remove_pins,
 };
 pub use host::{BpfFs, HostReport, InterfaceReport, KernelPath, NativeXdp};
+pub use policy::{FloodPolicy, GatePolicy, RateLimit, SourceLimits};
 pub use services::{
     EndpointState, Forwarding, Protocol, ServiceEndpoint, ServiceEndpointStatus, ServiceError,
     ServiceSpec, ServiceStatus, Services,

@@ -3,10 +3,12 @@
 mod support;
 
 use kernel::{
-    AttachError, Attachment, BanLimits, Bans, Gate, GateSpec, Mode, PacketReason, UsedMode,
+    AttachError, Attachment, BanLimits, Bans, Gate, GatePolicy, GateSpec, Mode, PacketReason,
+    UsedMode,
 };
 use std::net::IpAddr;
 use std::time::Duration;
+use support::maps::{ARRAY, HASH, LPM_TRIE, NO_PREALLOC, make_map};
 use support::namespace::{CLIENTS, Cable, INTERFACE};
 use support::{PinDir, bans, kernel_path_is_there};
 
@@ -254,7 +256,105 @@ fn what_is_not_there_is_named() {
         interfaces: Vec::new(),
         mode: Mode::Auto,
         pin_dir: std::env::temp_dir(),
+        policy: GatePolicy::default(),
     };
     let error = Gate::attach(&spec, &bans).err().expect("refused");
     assert!(matches!(error, AttachError::NoBpffs { .. }), "{error}");
+}
+
+/// A ban as versions 1 and 2 wrote it: without end, made a second after boot.
+fn old_ban(length: u8, reason: &str) -> Vec<u8> {
+    let mut ban = vec![0; 64];
+    ban[8..16].copy_from_slice(&1_000_000_000_u64.to_ne_bytes());
+    ban[16] = length;
+    ban[18] = reason.len() as u8;
+    ban[24..24 + reason.len()].copy_from_slice(reason.as_bytes());
+    ban
+}
+
+#[test]
+fn bans_of_an_older_layout_are_read_over_and_a_strange_one_is_refused() {
+    let Some((cable, pins, bans)) = set_up() else {
+        return;
+    };
+    // The folder of an older version: it must have been made by the file system's owner.
+    drop(attach(&cable, &pins, &bans).expect("attached"));
+    kernel::remove_pins(&pins.0).expect("removed");
+    std::fs::create_dir(&pins.0).expect("a folder");
+    let make = |version: u32| {
+        let version = version.to_ne_bytes();
+        make_map(&pins.0.join("ABI_VERSION"), ARRAY, 0, &[0; 4], &version);
+    };
+    make(1);
+    let v4: std::net::Ipv4Addr = CLIENT.parse().expect("an address");
+    let long = "a reason of forty bytes, as it was kept.";
+    make_map(
+        &pins.0.join("BANS_V4"),
+        HASH,
+        NO_PREALLOC,
+        &v4.octets(),
+        &old_ban(32, "scanner"),
+    );
+    make_map(
+        &pins.0.join("BANS_V6"),
+        HASH,
+        NO_PREALLOC,
+        &[0xfe; 16],
+        &old_ban(128, long),
+    );
+    make_map(
+        &pins.0.join("PREFIX_BANS_V4"),
+        LPM_TRIE,
+        NO_PREALLOC,
+        &[24, 0, 0, 0, 203, 0, 113, 0],
+        &old_ban(24, ""),
+    );
+    let mut prefix = vec![126, 0, 0, 0];
+    let v6: std::net::Ipv6Addr = "fd99::".parse().expect("an address");
+    prefix.extend(v6.octets());
+    make_map(
+        &pins.0.join("PREFIX_BANS_V6"),
+        LPM_TRIE,
+        NO_PREALLOC,
+        &prefix,
+        &old_ban(126, "crawler"),
+    );
+
+    let gate = attach(&cable, &pins, &bans).expect("attached");
+    let list = bans.list();
+    let shown: Vec<(String, &str)> = list
+        .iter()
+        .map(|ban| (ban.target.to_string(), ban.reason.as_str()))
+        .collect();
+    assert_eq!(shown.len(), 4, "{shown:?}");
+    assert!(
+        shown.contains(&(format!("{CLIENT}/32"), "scanner")),
+        "{shown:?}"
+    );
+    assert!(
+        shown.contains(&("203.0.113.0/24".to_owned(), "")),
+        "{shown:?}"
+    );
+    assert!(
+        shown.contains(&("fd99::/126".to_owned(), "crawler")),
+        "{shown:?}"
+    );
+    assert!(
+        shown.iter().any(|(_, reason)| *reason == &long[..36]),
+        "{shown:?}"
+    );
+    assert!(cable.is_cut_off(CLIENT) && cable.is_cut_off(CLIENT_V6));
+    assert!(cable.arrives_from(OTHER));
+    drop(gate);
+
+    std::fs::remove_file(pins.0.join("ABI_VERSION")).expect("removed");
+    make(99);
+    let error = attach(&cable, &pins, &support::bans())
+        .err()
+        .expect("refused");
+    assert!(
+        matches!(error, AttachError::AbiMismatch { found: 99, .. }),
+        "{error}"
+    );
+    assert!(cable.is_cut_off(CLIENT), "drops go on");
 }

@@ -2,59 +2,11 @@
 
 mod support;
 
-use kernel::{Action, Bans, Gate, PacketReason};
+use kernel::PacketReason;
 use std::time::Duration;
+use support::bench::Bench;
+use support::kernel_path_is_there;
 use support::packet::{ACK, FIN, ICMP, ICMPV6, PSH, Packet, RST, SYN, TCP, UDP, URG};
-use support::{PinDir, bans, kernel_path_is_there};
-
-/// A loaded gate and its bans.
-struct Bench {
-    gate: Gate,
-    bans: Bans,
-    _pins: PinDir,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let pins = PinDir::new();
-        let bans = bans();
-        Self {
-            gate: pins.gate(&bans),
-            bans,
-            _pins: pins,
-        }
-    }
-
-    fn ban(&self, target: &str, ttl: Option<Duration>) {
-        let target = kernel::parse_target(target).expect("a target");
-        self.bans.add(target, ttl, "test").expect("banned");
-    }
-
-    /// The packet is counted under this reason alone, with its bytes, and dropped where the reason says so.
-    fn expect(&self, name: &str, packet: &[u8], reason: PacketReason) {
-        let before = self.gate.counters().read().expect("counters");
-        let result = self.gate.run(packet, 1).expect(name);
-        let after = self.gate.counters().read().expect("counters");
-
-        let action = if reason.drops() {
-            Action::Drop
-        } else {
-            Action::Pass
-        };
-        assert_eq!(result.action, action, "{name}");
-        for (before, after) in before.iter().zip(&after) {
-            let expected = u64::from(after.reason == reason);
-            let counted = (after.packets - before.packets, after.bytes - before.bytes);
-            let bytes = expected * packet.len() as u64;
-            assert_eq!(
-                counted,
-                (expected, bytes),
-                "{name}: counter {}",
-                after.reason.name()
-            );
-        }
-    }
-}
 
 fn eth() -> Packet {
     Packet::new().eth()

@@ -29,11 +29,11 @@ mod next {
 
 impl Packet {
     #[inline(always)]
-    pub(super) fn ipv4(&self, l3: usize) -> Result<Headers, Reason> {
+    pub(super) fn ipv4(&self, l3: usize, headers: &mut Headers) -> Result<(), Reason> {
         let malformed = Reason::DropMalformed;
-        let [version, _, high, low]: [u8; 4] = self.read(l3).ok_or(malformed)?;
+        let [version, _, high, low] = self.read_bytes(l3).ok_or(malformed)?;
         let place = self.read_u16(l3 + 6).ok_or(malformed)?;
-        let [hops, protocol]: [u8; 2] = self.read(l3 + 8).ok_or(malformed)?;
+        let [hops, protocol, _, _] = self.read_bytes(l3 + 8).ok_or(malformed)?;
         let [source, destination]: [u32; 2] = self.read(l3 + 12).ok_or(malformed)?;
         let header_bytes = usize::from(version & 0x0f) * 4;
         let total_bytes = usize::from(u16::from_be_bytes([high, low]));
@@ -48,7 +48,7 @@ impl Packet {
         if !well_formed {
             return Err(malformed);
         }
-        let mut headers = Headers {
+        *headers = Headers {
             family: Family::V4,
             fragment: v4_fragment(place),
             protocol,
@@ -75,16 +75,16 @@ impl Packet {
         if broken {
             headers.fault = Some(malformed);
         } else {
-            self.transport(&mut headers, offset_bytes);
+            self.transport(headers, offset_bytes);
         }
-        Ok(headers)
+        Ok(())
     }
 
     #[inline(always)]
-    pub(super) fn ipv6(&self, l3: usize) -> Result<Headers, Reason> {
+    pub(super) fn ipv6(&self, l3: usize, headers: &mut Headers) -> Result<(), Reason> {
         let malformed = Reason::DropMalformed;
-        let [version, _, _, _, high, low, protocol, hops]: [u8; 8] =
-            self.read(l3).ok_or(malformed)?;
+        let [version, _, _, _] = self.read_bytes(l3).ok_or(malformed)?;
+        let [high, low, protocol, hops] = self.read_bytes(l3 + 4).ok_or(malformed)?;
         let source = self.read(l3 + 8).ok_or(malformed)?;
         let destination = self.read(l3 + 24).ok_or(malformed)?;
         let payload_bytes = usize::from(u16::from_be_bytes([high, low]));
@@ -96,7 +96,7 @@ impl Packet {
             return Err(malformed);
         }
         let l4 = l3 + IPV6_BYTES;
-        let mut headers = Headers {
+        *headers = Headers {
             family: Family::V6,
             fragment: Fragment::Whole,
             protocol,
@@ -113,11 +113,11 @@ impl Packet {
             bytes: self.bytes as u64,
             fault: None,
         };
-        match self.extensions(&mut headers) {
-            Ok(offset_bytes) => self.transport(&mut headers, offset_bytes),
+        match self.extensions(headers) {
+            Ok(offset_bytes) => self.transport(headers, offset_bytes),
             Err(fault) => headers.fault = Some(fault),
         }
-        Ok(headers)
+        Ok(())
     }
 
     /// Walks extension headers to the transport header. Gives the offset of the fragment, 0 of a whole packet.
@@ -127,8 +127,8 @@ impl Packet {
             if !is_extension(headers.protocol) {
                 return Ok(0);
             }
-            let [next_header, length, high, low]: [u8; 4] =
-                self.read(headers.l4).ok_or(Reason::DropMalformed)?;
+            let [next_header, length, high, low] =
+                self.read_bytes(headers.l4).ok_or(Reason::DropMalformed)?;
             let kind = headers.protocol;
             headers.l4 += match kind {
                 next::FRAGMENT => 8,

@@ -37,7 +37,7 @@ impl Packet {
         let malformed = Reason::DropMalformed;
         let l4 = headers.l4;
         self.ports(headers)?;
-        let [words, flags]: [u8; 2] = self.read(l4 + 12).ok_or(malformed)?;
+        let [words, flags, _, _] = self.read_bytes(l4 + 12).ok_or(malformed)?;
         let header_bytes = usize::from(words >> 4) * 4;
         if header_bytes < TCP_BYTES || l4 + header_bytes > headers.end {
             return Err(malformed);
@@ -75,7 +75,7 @@ impl Packet {
 
     #[inline(always)]
     fn icmp(&self, headers: &mut Headers, least: usize) -> Result<(), Reason> {
-        let [kind, code]: [u8; 2] = self.read(headers.l4).ok_or(Reason::DropMalformed)?;
+        let [kind, code, _, _] = self.read_bytes(headers.l4).ok_or(Reason::DropMalformed)?;
         if headers.l4 + least > headers.end {
             return Err(Reason::DropMalformed);
         }

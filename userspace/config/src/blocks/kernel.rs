@@ -4,8 +4,9 @@ use crate::block::{block, optional_block, words};
 use crate::diagnostic::{Diagnostic, Kind, Spanned};
 use crate::document::Node;
 use crate::reader::Reader;
-use crate::values::{FilePath, Files};
+use crate::values::{FilePath, Files, Rate};
 use std::path::PathBuf;
+use types::IpNet;
 
 words! {
     /// How the XDP program is attached.
@@ -16,6 +17,26 @@ words! {
         Driver = "driver",
         /// In the kernel's generic path: slower, works with every driver.
         Generic = "generic",
+    }
+}
+
+words! {
+    /// What the gate does with packets of a kind.
+    pub enum GateVerdict {
+        /// They are dropped.
+        Drop = "drop",
+        /// They go on, and are judged by where they come from.
+        Pass = "pass",
+    }
+}
+
+words! {
+    /// What is done in a flood with a SYN that no cookie answers.
+    pub enum FloodAction {
+        /// Those beyond the limit of a second are dropped.
+        Limit = "limit",
+        /// They go on.
+        Pass = "pass",
     }
 }
 
@@ -31,8 +52,60 @@ block! {
         /// The folder in which maps and links are pinned, on a BPF file system. Drops go on when the process dies, and
         /// the next one adopts them.
         pin: FilePath = FilePath(PathBuf::from("/sys/fs/bpf/bascule"));
+        /// Packets that no host sends: lengths that contradict each other, TCP flags without a sense, from an address and
+        /// port to the same, more than 8 IPv6 extension headers, fragments that cannot be. Dropped before anything else
+        /// is looked at; or passed to the kernel's stack, which refuses most of them itself.
+        malformed: GateVerdict = GateVerdict::Drop;
+        /// Fragments of IP packets, whoever sends them.
+        fragments: GateVerdict = GateVerdict::Pass;
+        /// Addresses and prefixes that are never banned, limited or counted in a flood; only what is malformed is dropped.
+        /// Bans do not concern them at accept either.
+        allow: Vec<IpNet> = Vec::new();
         /// What is banned.
         bans: Bans = Bans::default();
+        /// What one source may send. What is left out is not limited. ICMP that path MTU and neighbour discovery need
+        /// passes whatever the source has sent, and whether it is banned or not.
+        limits: GateLimits = GateLimits::default();
+        /// What is done when new connections come in a flood. Left out: nothing.
+        flood: Flood = Flood::default();
+    }
+}
+
+optional_block! {
+    /// What one source may send, by token buckets that hold what flows into them in a second. The 65,536 sources seen last
+    /// are remembered, addresses and prefixes each.
+    pub struct GateLimits {
+        /// Of each address.
+        address: SourceLimits = SourceLimits::default();
+        /// Of each /24 of IPv4 and each /64 of IPv6, all its addresses together.
+        prefix: SourceLimits = SourceLimits::default();
+    }
+}
+
+optional_block! {
+    /// What a source may send in a second; the packet that is more is dropped.
+    pub struct SourceLimits {
+        /// Packets a second.
+        packets: Option<u32> = None, within 1..=100_000_000;
+        /// TCP packets a second that open a connection.
+        syns: Option<u32> = None, within 1..=100_000_000;
+        /// Bytes a second, from the Ethernet header on. 256 KiB may always come at once.
+        bytes: Option<Rate> = None, within Rate::new(1)..=Rate::new(1 << 40);
+    }
+}
+
+optional_block! {
+    /// When new connections come in a flood, and what is done then. A flood ends 3 s after the last second beyond the
+    /// limit. As long as it lasts, sources that are not known are not remembered, so that spoofed ones push out nobody.
+    pub struct Flood {
+        /// New connections a second, over all sources: TCP SYNs, and first packets of unknown sources in other protocols.
+        /// More are a flood. Left out: there are none.
+        new_connections: Option<u32> = None, within 1..=100_000_000;
+        /// In a flood, SYNs to listeners of this host are answered with SYN cookies before the kernel's stack sees them,
+        /// and ACKs that answer none are dropped. Needs `sysctl net.ipv4.tcp_syncookies` at 1, where it is by default.
+        syn_cookies: bool = true;
+        /// What is done with SYNs that no cookie answers: for L4 services, or where the kernel makes none.
+        otherwise: FloodAction = FloodAction::Limit;
     }
 }
 
@@ -43,9 +116,9 @@ optional_block! {
         files: Vec<Files> = Vec::new();
         /// Most single addresses; what does not fit is refused with an error. Each takes about 200 bytes,
         /// half of them in the kernel.
-        limit_addresses: u32 = 131_072, within 1..=16_777_216;
+        limit_addresses: u32 = 1_048_576, within 1..=16_777_216;
         /// Most prefixes; what does not fit is refused with an error.
-        limit_prefixes: u32 = 16_384, within 1..=4_194_304;
+        limit_prefixes: u32 = 1_048_576, within 1..=4_194_304;
     }
 }
 

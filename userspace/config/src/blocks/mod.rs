@@ -18,7 +18,9 @@ pub use admin::{Admin, Io, MAX_WORKERS, Steering, Workers};
 pub use audit::{AuditFormat, AuditLog, AuditParts, AuditWhich, Scrub, SyslogTarget};
 pub use auth::{ApiKey, AuthMethod, ClaimRule, ClaimValue, Jwks, Jwt, TokenAlgorithm};
 pub use cache::{Cache, default_cache_folder};
-pub use kernel::{Bans, Kernel, KernelMode};
+pub use kernel::{
+    Bans, Flood, FloodAction, GateLimits, GateVerdict, Kernel, KernelMode, SourceLimits,
+};
 pub use layer4::{AcceptProxy, ListenerTimeouts, Protocol, ProxyProtocol, SniRoute};
 pub use limits::{LimitOverrides, Limits, RouteTimeouts, Timeouts};
 pub use listener::{Certificate, LengthBesideCoding, Listener, Tls, TlsPolicy, TlsVersion};

@@ -234,7 +234,7 @@ pub struct BanRequest {
     /// How long it holds, 1 to [`MAX_TTL_SECONDS`]; without end where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<u64>,
-    /// Why; 40 bytes of it are kept.
+    /// Why; 36 bytes of it are kept.
     #[serde(default)]
     pub reason: String,
 }

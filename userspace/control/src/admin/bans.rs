@@ -135,7 +135,7 @@ fn shown(target: types::IpNet) -> String {
 fn refused(error: &BanError) -> Answer {
     let status = match error {
         BanError::Target(_) | BanError::ZeroTtl { .. } => StatusCode::BAD_REQUEST,
-        BanError::FromFile { .. } => StatusCode::CONFLICT,
+        BanError::FromFile { .. } | BanError::Allowed { .. } => StatusCode::CONFLICT,
         BanError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
         BanError::Kernel { .. } | BanError::Read(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };

@@ -1,5 +1,6 @@
 //! Loads the object and joins it with what an earlier process pinned.
 
+use super::control::Control;
 use super::error::AttachError;
 use super::pins::{PinDir, pin};
 use super::program;
@@ -8,6 +9,7 @@ use crate::counters::Counters;
 use crate::host;
 use crate::object::OBJECT;
 use crate::services::{ServiceMaps, Services};
+use crate::settings::SettingsMap;
 use aya::maps::{Array, Map, MapData, MapError, MapInfo, ProgramArray};
 use aya::programs::{ProgramError, Xdp};
 use aya::{Ebpf, EbpfLoader};
@@ -18,6 +20,7 @@ pub(super) struct Loaded {
     pub(super) ebpf: Ebpf,
     pub(super) counters: Counters,
     pub(super) services: Services,
+    pub(super) control: Control,
 }
 
 /// What the pin folder holds.
@@ -29,6 +32,8 @@ enum Pinned {
     Fitting,
     /// Maps of our version with other limits: their bans move to new maps.
     OtherLimits,
+    /// Maps of a version whose bans can be read: they move to new maps, and nothing else does.
+    OldBans,
 }
 
 /// Loads the programs over adopted or new maps and lets `bans` write to them.
@@ -39,29 +44,40 @@ pub(super) fn load(pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
     match inspect(pins, limits)? {
         Pinned::Nothing | Pinned::Fitting => {
             let mut ebpf = load_object(object, limits, pins.path())?;
-            let (counters, services) = bind(&mut ebpf, bans)?;
+            let (counters, services, control) = bind(&mut ebpf, bans)?;
             Ok(Loaded {
                 ebpf,
                 counters,
                 services,
+                control,
             })
         }
+        // The bans of the old maps join the list first, and with it the new maps. The old ones stay pinned until the new
+        // ones are complete, so that a crash on the way loses no ban.
         Pinned::OtherLimits => {
-            // The bans of the old maps join the list first, and with it the new maps. The old ones stay pinned until
-            // the new ones are complete, so that a crash on the way loses no ban.
             bans.bind(pinned_bans(pins)?)?;
-            let staging = pins.staging();
-            fs::create_dir(&staging).map_err(pin(&staging))?;
-            let mut ebpf = load_object(object, limits, &staging)?;
-            let (counters, services) = bind(&mut ebpf, bans)?;
-            pins.publish_staging()?;
-            Ok(Loaded {
-                ebpf,
-                counters,
-                services,
-            })
+            load_in_place(object, pins, bans)
+        }
+        Pinned::OldBans => {
+            bans.absorb_old(&pinned_bans(pins)?)?;
+            load_in_place(object, pins, bans)
         }
     }
+}
+
+/// Loads the programs over new maps, which take the place of those that are pinned.
+fn load_in_place(object: &[u8], pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
+    let staging = pins.staging();
+    fs::create_dir(&staging).map_err(pin(&staging))?;
+    let mut ebpf = load_object(object, bans.limits(), &staging)?;
+    let (counters, services, control) = bind(&mut ebpf, bans)?;
+    pins.publish_staging()?;
+    Ok(Loaded {
+        ebpf,
+        counters,
+        services,
+        control,
+    })
 }
 
 fn load_object(object: &[u8], limits: BanLimits, pin_dir: &Path) -> Result<Ebpf, AttachError> {
@@ -105,17 +121,21 @@ fn absent(name: &str) -> MapError {
     }
 }
 
-fn bind(ebpf: &mut Ebpf, bans: &Bans) -> Result<(Counters, Services), AttachError> {
+fn bind(ebpf: &mut Ebpf, bans: &Bans) -> Result<(Counters, Services, Control), AttachError> {
     let mut take = |name: &str| ebpf.take_map(name).ok_or_else(|| absent(name));
     let mut version: Array<MapData, u32> = take(abi::maps::VERSION)
         .and_then(Array::try_from)
         .map_err(AttachError::Map)?;
     let counters = Counters::new(take(abi::maps::COUNTERS).map_err(AttachError::Map)?)?;
+    let settings = take(abi::maps::SETTINGS)
+        .and_then(SettingsMap::new)
+        .map_err(AttachError::Map)?;
     bans.bind(BanMaps::new(&mut take).map_err(AttachError::Map)?)?;
     let services = Services::adopt(ServiceMaps::new(&mut take).map_err(AttachError::Map)?)?;
+    let control = Control::new(settings, &mut take).map_err(AttachError::Map)?;
     // Last: maps without a version were not completed and are made anew.
     version.set(0, abi::VERSION, 0).map_err(AttachError::Map)?;
-    Ok((counters, services))
+    Ok((counters, services, control))
 }
 
 fn inspect(pins: &PinDir, limits: BanLimits) -> Result<Pinned, AttachError> {
@@ -132,6 +152,9 @@ fn inspect(pins: &PinDir, limits: BanLimits) -> Result<Pinned, AttachError> {
         // A process died while it made them.
         remove_maps(pins)?;
         return Ok(Pinned::Nothing);
+    }
+    if abi::VERSIONS_OF_OLD_BANS.contains(&version) {
+        return Ok(Pinned::OldBans);
     }
     if version != abi::VERSION {
         return Err(AttachError::AbiMismatch {

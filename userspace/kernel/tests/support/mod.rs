@@ -2,13 +2,15 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
+pub(crate) mod bench;
 pub(crate) mod lan;
+pub(crate) mod maps;
 pub(crate) mod namespace;
 pub(crate) mod packet;
 pub(crate) mod pass;
 pub(crate) mod seen;
 
-use kernel::{AttachError, BanLimits, Bans, Gate, GateSpec, HostReport, Mode};
+use kernel::{AttachError, BanLimits, Bans, Gate, GatePolicy, GateSpec, HostReport, Mode};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -43,6 +45,7 @@ impl PinDir {
             interfaces: interfaces.iter().map(|name| (*name).to_owned()).collect(),
             mode: Mode::Auto,
             pin_dir: self.0.clone(),
+            policy: GatePolicy::default(),
         };
         Gate::attach(&spec, bans)
     }
