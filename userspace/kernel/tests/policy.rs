@@ -9,7 +9,8 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use support::bench::Bench;
 use support::kernel_path_is_there;
-use support::packet::{ACK, FIN, Packet, SYN, UDP};
+use support::namespace::Cable;
+use support::packet::{ACK, FIN, FROM_MAC, Packet, SYN, TO_MAC, UDP};
 
 fn eth() -> Packet {
     Packet::new().eth()
@@ -413,4 +414,81 @@ fn a_flood_is_limited_and_ends() {
     }
     assert!(!bench.gate.flood().expect("a state").on);
     bench.expect("afterwards", &syn("192.0.2.98"), PacketReason::Pass);
+}
+
+#[test]
+fn in_a_flood_listeners_answer_with_cookies_that_the_stack_knows() {
+    if !kernel_path_is_there() {
+        return;
+    }
+    // The setting belongs to a namespace, and so do the listeners that the program finds.
+    let Some(cable) = Cable::new() else {
+        return;
+    };
+    cable.at_gate(|| {
+        std::fs::write("/proc/sys/net/ipv4/tcp_syncookies", "2").expect("a setting");
+        cookies_are_made_and_checked();
+    });
+}
+
+fn cookies_are_made_and_checked() {
+    let bench = Bench::with(&GatePolicy {
+        flood: Some(FloodPolicy {
+            new_connections: 1,
+            syn_cookies: true,
+            limit: true,
+        }),
+        ..GatePolicy::default()
+    });
+    for (client, server) in [("127.0.0.9", "127.0.0.1"), ("::1", "::1")] {
+        let listener = std::net::TcpListener::bind((server, 0)).expect("a listener");
+        let port = listener.local_addr().expect("an address").port();
+        let to = |flags| eth().vlan(7).ip(client).to(server).tcp(flags);
+        let mss = [2, 4, 5, 180];
+        let syn = to(SYN)
+            .ports(40_000, port)
+            .tcp_options(&mss)
+            .numbers(77, 0)
+            .build();
+        // The first ones bring the flood about.
+        for _ in 0..3 {
+            bench.gate.run(&syn, 1).expect("it runs");
+        }
+        let answer = bench.gate.run(&syn, 1).expect("it runs");
+        assert_eq!(answer.action, Action::Send, "{server}");
+        let tcp = answer.packet.len() - 24;
+        let cookie = u32::from_be_bytes(answer.packet[tcp + 4..tcp + 8].try_into().expect("4"));
+        let expected = Packet::new()
+            .eth()
+            .vlan(7)
+            .ip(server)
+            .to(client)
+            .tcp(SYN | ACK);
+        let sent_mss = answer.packet[tcp + 20..].to_vec();
+        let mut expected = expected
+            .ports(port, 40_000)
+            .numbers(cookie, 78)
+            .tcp_options(&sent_mss);
+        expected = expected.window(64_240).do_not_fragment();
+        let mut expected = expected.build();
+        let (receiver, sender) = (answer.packet[..6].to_vec(), answer.packet[6..12].to_vec());
+        assert_eq!(
+            (receiver.as_slice(), sender.as_slice()),
+            (&FROM_MAC[..], &TO_MAC[..])
+        );
+        expected[..12].copy_from_slice(&answer.packet[..12]);
+        assert_eq!(answer.packet, expected, "{server}");
+        assert_eq!(sent_mss[..2], [2, 4]);
+
+        let ack = |number| to(ACK).ports(40_000, port).numbers(78, number).build();
+        bench.expect("valid", &ack(cookie.wrapping_add(1)), PacketReason::Pass);
+        bench.expect(
+            "forged",
+            &ack(cookie.wrapping_add(9)),
+            PacketReason::DropFloodAck,
+        );
+        // No socket of this host: the limit decides, and ACKs go on.
+        let elsewhere = eth().ip(client).tcp(SYN).build();
+        bench.expect("no listener", &elsewhere, PacketReason::DropFlood);
+    }
 }

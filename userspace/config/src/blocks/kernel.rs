@@ -102,7 +102,8 @@ optional_block! {
         /// More are a flood. Left out: there are none.
         new_connections: Option<u32> = None, within 1..=100_000_000;
         /// In a flood, SYNs to listeners of this host are answered with SYN cookies before the kernel's stack sees them,
-        /// and ACKs that answer none are dropped. Needs `sysctl net.ipv4.tcp_syncookies` at 1, where it is by default.
+        /// and ACKs that answer none are dropped. Needs `sysctl net.ipv4.tcp_syncookies` at 2: at 1, the default, the kernel
+        /// makes them only for a listener whose queue is full.
         syn_cookies: bool = true;
         /// What is done with SYNs that no cookie answers: for L4 services, or where the kernel makes none.
         otherwise: FloodAction = FloodAction::Limit;

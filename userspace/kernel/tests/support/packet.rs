@@ -238,6 +238,21 @@ impl Packet {
         self
     }
 
+    /// The window of the TCP header before.
+    pub(crate) fn window(mut self, bytes: u16) -> Self {
+        let (start, _) = self.transport.expect("a TCP header");
+        put(&mut self.bytes, start + 14, bytes);
+        self
+    }
+
+    /// No router may fragment it; IPv6 is never fragmented by one.
+    pub(crate) fn do_not_fragment(mut self) -> Self {
+        if let Network::V4(start) = self.network() {
+            put(&mut self.bytes, start + 6, 0x4000);
+        }
+        self
+    }
+
     /// Ports of the TCP or UDP header before.
     pub(crate) fn ports(mut self, source: u16, destination: u16) -> Self {
         let (start, _) = self.transport.expect("a TCP or UDP header");
