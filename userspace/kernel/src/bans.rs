@@ -165,7 +165,10 @@ impl Bans {
         if old.is_none() {
             self.make_room(&mut writer, &target, now_ns)?;
         }
-        let ban = entry::new(&target, now_ns, ttl, Origin::Added, reason);
+        let mut ban = entry::new(&target, now_ns, ttl, Origin::Added, reason);
+        if old.is_some() {
+            ban.packets = packets(writer.as_ref(), &target);
+        }
         self.put(&mut writer, target, ban)?;
         let was_banned = old.is_some_and(|old| !old.is_expired(now_ns));
         Ok(if was_banned {
@@ -205,6 +208,10 @@ impl Bans {
             .map(|(target, ban)| Ban::new(target, &ban, now_ns))
             .collect();
         bans.sort_unstable_by_key(|ban| ban.target);
+        let maps = self.writer();
+        for ban in &mut bans {
+            ban.packets = packets(maps.as_ref(), &ban.target);
+        }
         bans
     }
 
@@ -459,4 +466,9 @@ impl Bans {
         }
         Ok(())
     }
+}
+
+/// Packets that a ban has dropped, as the program counted them.
+fn packets(maps: Option<&BanMaps>, target: &IpNet) -> u64 {
+    maps.and_then(|maps| maps.packets(target)).unwrap_or(0)
 }

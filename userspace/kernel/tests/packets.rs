@@ -405,3 +405,39 @@ fn a_lifted_ban_no_longer_drops() {
     assert_eq!(bench.bans.flush().expect("flushed"), 2);
     bench.expect("flushed", &packet, PacketReason::Pass);
 }
+
+#[test]
+fn each_ban_counts_what_it_drops() {
+    if !kernel_path_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    let target = |text: &str| kernel::parse_target(text).expect("a target");
+    let packets = |text: &str| {
+        let list = bench.bans.list();
+        let ban = list.iter().find(|ban| ban.target == target(text));
+        ban.map(|ban| ban.packets)
+    };
+    let table = [
+        ("203.0.113.7", "203.0.113.7"),
+        ("198.51.100.0/24", "198.51.100.9"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("2001:db8:1::/48", "2001:db8:1::9"),
+    ];
+    for (banned, source) in table {
+        bench.ban(banned, None);
+        assert_eq!(packets(banned), Some(0), "{banned}");
+        let packet = eth().ip(source).udp().build();
+        bench.gate.run(&packet, 1234).expect("it runs");
+        assert_eq!(packets(banned), Some(1234), "{banned}");
+        // Another time and reason are no other ban.
+        bench.ban(banned, Some(Duration::from_secs(600)));
+        bench.gate.run(&packet, 1).expect("it runs");
+        assert_eq!(packets(banned), Some(1235), "{banned}");
+    }
+    // Beyond a number it is an estimate.
+    let packet = eth().ipv4("203.0.113.7").udp().build();
+    bench.gate.run(&packet, 1_000_000).expect("it runs");
+    let counted = packets("203.0.113.7").expect("a ban");
+    assert!((900_000..1_100_000).contains(&counted), "{counted}");
+}

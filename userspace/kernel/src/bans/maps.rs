@@ -59,6 +59,19 @@ impl BanMaps {
         }
     }
 
+    /// Packets that the ban of a target has dropped; none where there is no such ban.
+    pub(super) fn packets(&self, target: &IpNet) -> Option<u64> {
+        let ban = match (target.addr(), is_address(target)) {
+            (IpAddr::V4(address), true) => self.v4.get(&address.octets(), 0),
+            (IpAddr::V6(address), true) => self.v6.get(&address.octets(), 0),
+            (IpAddr::V4(address), false) => self.prefixes_v4.get(&key(target, address.octets()), 0),
+            (IpAddr::V6(address), false) => self.prefixes_v6.get(&key(target, address.octets()), 0),
+        };
+        // A shorter prefix around it is another ban.
+        let ban = ban.ok().filter(|ban| ban.prefix_len == target.prefix_len());
+        ban.map(|ban| ban.packets)
+    }
+
     /// Every entry. Ones that no longer parse as a prefix (written by another hand) are left where they are.
     pub(super) fn all(&self) -> Result<Vec<(IpNet, Ban)>, MapError> {
         let mut all = Vec::new();
