@@ -1,5 +1,5 @@
 //! `cargo xtask bench l7`: bascule beside nginx, HAProxy and Envoy, in requests per second of their own CPU time. `bench waf` is the
-//! rule engine beside libmodsecurity.
+//! rule engine beside libmodsecurity, `bench steering` the least loaded worker beside the kernel's hash.
 
 mod case;
 mod check;
@@ -11,6 +11,7 @@ mod measure;
 mod options;
 mod place;
 mod report;
+mod steering;
 mod waf;
 mod wrk;
 
@@ -30,6 +31,11 @@ pub(crate) fn task(arguments: &[String]) -> Outcome {
         && name == "waf"
     {
         return waf::task(rest);
+    }
+    if let Some((name, rest)) = arguments.split_first()
+        && name == "steering"
+    {
+        return steering::task(rest);
     }
     let options = Options::parse(arguments)?;
     setup::for_bench()?;

@@ -60,7 +60,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        help: "bascule beside nginx, HAProxy and Envoy: l7 [--quick] [--waf] [--only names] [--cases names] [--rounds N] [--seconds N]; the rule engine beside libmodsecurity: waf [--crs DIR] [--rounds N] [--kinds names] [--levels 1,2]",
+        help: "bascule beside nginx, HAProxy and Envoy: l7 [--quick] [--waf] [--only names] [--cases names] [--rounds N] [--seconds N]; the rule engine beside libmodsecurity: waf [--crs DIR] [--rounds N] [--kinds names] [--levels 1,2]; the least loaded worker beside the kernel's hash: steering [--rounds N] [--workers N] [--connections N]",
         run: bench::task,
     },
     Task {

@@ -25,7 +25,7 @@ const INET: u32 = 2;
 
 /// Never refuses: a connection without a choice goes where the kernel's hash says.
 #[sk_reuseport]
-pub fn steer(context: SkReuseportContext) -> u32 {
+fn steer(context: SkReuseportContext) -> u32 {
     if let Some((index, worker)) = choose(&context)
         && SOCKETS.select_reuseport(&context, index).is_ok()
     {
