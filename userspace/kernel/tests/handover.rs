@@ -2,7 +2,7 @@
 
 mod support;
 
-use kernel::{AttachError, Bans, Gate, GateSpec, Mode, PacketReason};
+use kernel::{AttachError, Bans, Gate, GatePolicy, GateSpec, Mode, PacketReason};
 use support::namespace::{CLIENTS, Cable, INTERFACE};
 use support::{PinDir, bans, kernel_path_is_there};
 
@@ -36,6 +36,7 @@ impl Given {
             interfaces: vec![INTERFACE.to_owned()],
             mode: Mode::Auto,
             pin_dir: self.pins.0.clone(),
+            policy: GatePolicy::default(),
         };
         self.cable
             .at_gate(|| Gate::attach_beside(&spec, bans, lock))
