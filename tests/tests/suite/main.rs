@@ -8,6 +8,7 @@ mod bodies;
 mod command;
 mod conformance;
 mod crs;
+mod datagrams;
 mod drain;
 mod failing;
 mod forwarding;

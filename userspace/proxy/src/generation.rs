@@ -3,7 +3,7 @@
 //! The control plane builds a generation off to the side; a worker reads the current one through an atomic pointer once
 //! a request. What must outlive a generation (connection counts, endpoint health, ticket keys) is shared into it.
 use crate::admission::{Admission, AdmissionLimits};
-use crate::layer4::{Announce, HeaderSenders, Service};
+use crate::layer4::{Announce, DatagramPlan, HeaderSenders, Service};
 use arc_swap::ArcSwap;
 use balance::Upstream;
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +17,8 @@ pub struct Generation {
     pub number: u64,
     /// Where clients connect.
     pub listeners: Vec<Arc<ListenerPlan>>,
+    /// Where datagrams come in.
+    pub datagrams: Vec<DatagramPlan>,
     /// Finds the route of a request; its results index `routes`.
     pub table: route::Table,
     /// What happens on each route.

@@ -2,6 +2,7 @@
 
 use crate::accept;
 use crate::generation::Generation;
+use crate::layer4::{self, DatagramPlan};
 use crate::log::{AccessLog, AccessTarget};
 use crate::metrics::{Counts, ListenerCounts, Metrics};
 use crate::sockets::Sockets;
@@ -10,11 +11,11 @@ use crate::wait::Wait;
 use crate::waiting::Waiting;
 use crate::workers::{Leave, Order, Step};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use net::{Clock, Deadlines, Driver};
+use net::{Clock, Datagrams, Deadlines, Driver};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
@@ -280,12 +281,14 @@ async fn drain<D: Driver>(worker: &Worker<D>, until: Instant, leave: Leave) {
 #[derive(Default)]
 struct Listeners {
     running: HashMap<SocketAddr, Vec<tokio::task::JoinHandle<()>>>,
+    datagrams: HashMap<SocketAddr, tokio::task::JoinHandle<()>>,
 }
 
 impl Listeners {
     /// Opens what the generation has more and closes what it has less; what stays is not touched.
     fn follow<D: Driver>(&mut self, worker: &Rc<Worker<D>>) {
         let view = worker.view();
+        self.follow_datagrams(worker, &view.generation.datagrams);
         let wanted = &view.generation.listeners;
         self.running.retain(|address, tasks| {
             let keep = wanted.iter().any(|plan| plan.address == *address);
@@ -325,8 +328,43 @@ impl Listeners {
     }
 }
 
+impl Listeners {
+    /// The same for datagrams.
+    fn follow_datagrams<D: Driver>(&mut self, worker: &Rc<Worker<D>>, wanted: &[DatagramPlan]) {
+        self.datagrams.retain(|address, task| {
+            let keep = wanted.iter().any(|plan| plan.address == *address);
+            if !keep {
+                task.abort();
+            }
+            keep
+        });
+        for plan in wanted {
+            if self.datagrams.contains_key(&plan.address) {
+                continue;
+            }
+            let adopted = plan
+                .sockets
+                .get(worker.index)
+                .ok_or_else(|| io::ErrorKind::NotFound.into())
+                .and_then(UdpSocket::try_clone)
+                .and_then(Datagrams::adopt);
+            match adopted {
+                Ok(socket) => {
+                    let task = layer4::serve_datagrams(Rc::clone(worker), socket, plan.address);
+                    self.datagrams
+                        .insert(plan.address, tokio::task::spawn_local(task));
+                }
+                Err(error) => tracing::error!(address = %plan.address, %error, "listener lost"),
+            }
+        }
+    }
+}
+
 impl Drop for Listeners {
     fn drop(&mut self) {
+        self.datagrams
+            .values()
+            .for_each(tokio::task::JoinHandle::abort);
         let tasks = self.running.values().flatten();
         tasks.for_each(tokio::task::JoinHandle::abort);
     }

@@ -4,21 +4,17 @@ use super::Site;
 use config::{AcceptProxy, InputFile, Limits, Listener, Protocol, Tls, TlsVersion};
 use http::h1::{HeadLimits, LengthBesideCoding};
 use proxy::{
-    Access, AdmissionLimits, FrontLimits, FrontTimeouts, HeaderSenders, Layer4Plan, ListenerPlan,
-    Names, Service,
+    Access, AdmissionLimits, DatagramPlan, FrontLimits, FrontTimeouts, HeaderSenders, Layer4Plan,
+    ListenerPlan, Names, Service,
 };
+use std::io;
+use std::net::UdpSocket;
 use std::sync::Arc;
 use tls::{Certificate, Policy, ServerSide, ServerSpec, Tickets};
 use types::Secret;
 
 pub(super) fn build(site: &mut Site<'_>) -> Vec<Arc<ListenerPlan>> {
     let config = site.config;
-    for listener in &config.listeners {
-        if listener.protocol == Protocol::Udp {
-            let found = "`protocol: udp` is not served yet";
-            site.error(listener.address.span, found, "remove the listener");
-        }
-    }
     config
         .listeners
         .iter()
@@ -26,6 +22,57 @@ pub(super) fn build(site: &mut Site<'_>) -> Vec<Arc<ListenerPlan>> {
         .filter_map(|listener| plan(site, listener))
         .map(Arc::new)
         .collect()
+}
+
+/// Listeners for datagrams. Their sockets are bound here: they are few, and kept over reloads with the rest of the memory.
+pub(super) fn datagrams(site: &mut Site<'_>) -> Vec<DatagramPlan> {
+    let config = site.config;
+    config
+        .listeners
+        .iter()
+        .filter(|listener| listener.protocol == Protocol::Udp)
+        .filter_map(|listener| {
+            let name = listener.upstream.as_ref()?;
+            Some(DatagramPlan {
+                name: listener.label().into(),
+                address: listener.address.value,
+                sockets: datagram_sockets(site, listener)?,
+                upstream: config.upstreams.index(name.as_str())?,
+                access: Access {
+                    allow: listener.allow.clone(),
+                    deny: listener.deny.clone(),
+                },
+                sessions: config.limits.with(&listener.limits).udp_sessions as usize,
+                idle: listener.timeouts.idle.unwrap_or(config.timeouts.udp_idle),
+                lifetime: listener.timeouts.lifetime,
+            })
+        })
+        .collect()
+}
+
+/// One socket a worker. A mere check binds none.
+fn datagram_sockets(site: &mut Site<'_>, listener: &Listener) -> Option<Arc<[UdpSocket]>> {
+    let address = listener.address.value;
+    let sockets = match site.before.datagrams.get(&address) {
+        Some(sockets) => Arc::clone(sockets),
+        None if site.dry => Arc::default(),
+        None => {
+            let opened = (0..site.before.workers)
+                .map(|_| net::open_datagrams(address))
+                .collect::<io::Result<Vec<_>>>();
+            match opened {
+                Ok(sockets) => sockets.into(),
+                Err(error) => {
+                    let found = format!("`{address}` (UDP) cannot be listened on: {error}");
+                    let remedy = "end the program that has it, or choose another port";
+                    site.error(listener.address.span, found, remedy);
+                    return None;
+                }
+            }
+        }
+    };
+    site.after.datagrams.insert(address, Arc::clone(&sockets));
+    Some(sockets)
 }
 
 fn plan(site: &mut Site<'_>, listener: &Listener) -> Option<ListenerPlan> {

@@ -21,7 +21,7 @@ use balance::Upstream;
 use config::{Config, Diagnostic, Diagnostics, Kind, Loaded, Span, WafMode};
 use proxy::{Admission, Generation, LineWriter, LiveRules};
 use std::collections::{BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use tls::Tickets;
@@ -113,7 +113,11 @@ pub(crate) struct Built {
 pub(crate) struct Memory {
     number: u64,
     tickets: Option<Tickets>,
+    /// How many workers there are: what is opened for each of them.
+    workers: usize,
     admissions: HashMap<SocketAddr, Arc<Admission>>,
+    /// Sockets for datagrams, one a worker.
+    datagrams: HashMap<SocketAddr, Arc<[UdpSocket]>>,
     upstreams: HashMap<String, Arc<Upstream>>,
     key_sets: HashMap<String, Arc<KeySetHandle>>,
     key_stores: HashMap<(String, PathBuf), Arc<KeyStoreHandle>>,
@@ -125,6 +129,14 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// Of nothing, for so many workers.
+    pub(crate) fn for_workers(workers: usize) -> Self {
+        Self {
+            workers,
+            ..Self::default()
+        }
+    }
+
     /// What is held of what rules keep beyond a transaction, by policy.
     pub(crate) fn collections(&self) -> Vec<(String, ::waf::CollectionStats)> {
         let mut stats: Vec<_> = self
@@ -206,6 +218,7 @@ pub(crate) fn build(loaded: &Loaded, before: &Memory, dry: bool) -> Result<Built
         before,
         after: Memory {
             number: before.number + 1,
+            workers: before.workers,
             ..Memory::default()
         },
         files: BTreeSet::new(),
@@ -214,6 +227,7 @@ pub(crate) fn build(loaded: &Loaded, before: &Memory, dry: bool) -> Result<Built
         dry,
     };
     let listeners = listeners::build(&mut site);
+    let datagrams = listeners::datagrams(&mut site);
     let (upstreams, probes) = upstreams::build(&mut site);
     let (policies, reports) = waf::build(&mut site);
     let (methods, keys) = auth::build(&mut site);
@@ -227,6 +241,7 @@ pub(crate) fn build(loaded: &Loaded, before: &Memory, dry: bool) -> Result<Built
             generation: Arc::new(Generation {
                 number: site.after.number,
                 listeners,
+                datagrams,
                 table,
                 routes,
                 upstreams,

@@ -144,8 +144,8 @@ impl Supervisor {
             Workers::Auto => net::cores().map_or(1, |cores| cores.len().max(1)),
             Workers::Count(count) => usize::from(count),
         });
-        let mut built =
-            build::build(&loaded, &Memory::default(), false).map_err(StartError::Config)?;
+        let mut built = build::build(&loaded, &Memory::for_workers(worker_count), false)
+            .map_err(StartError::Config)?;
         report(&loaded.report(std::mem::take(&mut built.warnings)));
         built.install_keys();
         let sockets = Arc::new(Sockets::new(worker_count));

@@ -24,7 +24,7 @@ pub(super) async fn dial<D: Driver>(
     passage: &Passage<'_, D>,
     upstream: usize,
     destination: SocketAddr,
-    record: &mut Record<'_>,
+    record: &mut Record,
 ) -> Result<Dialled<D::Stream>, Reason> {
     let plan = &passage.view.generation.upstreams[upstream];
     let opening = match plan.is_personal() {
@@ -118,7 +118,7 @@ fn may_retry(plan: &UpstreamPlan, reason: Reason, tried: &Tried) -> bool {
 fn about<'a, D: Driver>(
     passage: &Passage<'_, D>,
     destination: SocketAddr,
-    record: &'a Record<'_>,
+    record: &'a Record,
 ) -> About<'a> {
     About {
         client: passage.caller.address,

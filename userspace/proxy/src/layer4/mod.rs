@@ -9,10 +9,12 @@ mod hello;
 mod plan;
 mod pump;
 mod record;
+mod sessions;
 
-pub use plan::{Announce, HeaderSenders, Layer4Plan, Names, Service, Tell};
+pub use plan::{Announce, DatagramPlan, HeaderSenders, Layer4Plan, Names, Service, Tell};
 
 pub(crate) use announce::About;
+pub(crate) use sessions::run as serve_datagrams;
 
 use crate::accept;
 use crate::generation::ListenerPlan;
@@ -35,7 +37,11 @@ pub(crate) async fn serve<D: Driver>(
     service: &Layer4Plan,
 ) {
     let view = worker.view();
-    let mut record = Record::new(worker, caller, plan, service);
+    let protocol = match service.passthrough {
+        true => "tls",
+        false => "tcp",
+    };
+    let mut record = Record::new(worker, caller.clone(), Rc::from(&*plan.name), protocol);
     let local = stream.socket().local_addr().unwrap_or(plan.address);
     let passage = Passage {
         worker,
@@ -68,7 +74,7 @@ impl<D: Driver> Passage<'_, D> {
     async fn client_side(
         &self,
         stream: D::Stream,
-        record: &mut Record<'_>,
+        record: &mut Record,
     ) -> Result<Io<D::Stream>, Reason> {
         if self.service.passthrough {
             let patience = self.plan.timeouts.header;
@@ -92,7 +98,7 @@ impl<D: Driver> Passage<'_, D> {
         &self,
         client: &Io<D::Stream>,
         destination: std::net::SocketAddr,
-        record: &mut Record<'_>,
+        record: &mut Record,
     ) -> Reason {
         let Some(upstream) = self.service.upstream_of(record.sni.as_deref()) else {
             return Reason::NoRoute;

@@ -1,8 +1,9 @@
 //! What the data path knows of listeners that do not speak HTTP, and of the PROXY protocol on both sides.
 
-use crate::generation::contains;
+use crate::generation::{Access, contains};
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::Duration;
 use types::IpNet;
 
@@ -35,6 +36,26 @@ impl Layer4Plan {
         name.and_then(|name| self.names.find(name))
             .or(self.upstream)
     }
+}
+
+/// A listener for datagrams.
+pub struct DatagramPlan {
+    /// The name in logs and metrics.
+    pub name: Arc<str>,
+    /// The address and port that it is bound to.
+    pub address: SocketAddr,
+    /// One socket a worker, kept over reloads.
+    pub sockets: Arc<[UdpSocket]>,
+    /// Index into [`crate::Generation::upstreams`].
+    pub upstream: usize,
+    /// Who may send.
+    pub access: Access,
+    /// Sessions of one worker. Datagrams of one more client are dropped and counted as `session_limit`.
+    pub sessions: usize,
+    /// How long a session lasts without a datagram.
+    pub idle: Duration,
+    /// How long a session may last at all.
+    pub lifetime: Option<Duration>,
 }
 
 /// Upstreams by name: the exact name first, then the longest `*.` that fits.

@@ -1,8 +1,6 @@
 //! What a connection leaves behind: its access line and its counts.
 
-use super::Layer4Plan;
 use crate::exchange::record::{ID_CHARACTERS, new_id};
-use crate::generation::ListenerPlan;
 use crate::greeting::Caller;
 use crate::log::{Line, Stages};
 use crate::metrics::Layer4Counts;
@@ -10,13 +8,14 @@ use crate::worker::{View, Worker};
 use net::Driver;
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 use types::Reason;
 
 /// What is known of a connection so far.
-pub(super) struct Record<'r> {
-    caller: &'r Caller,
-    plan: &'r ListenerPlan,
+pub(super) struct Record {
+    caller: Caller,
+    listener: Rc<str>,
     protocol: &'static str,
     started: Instant,
     moved: Moved,
@@ -60,22 +59,19 @@ impl Moved {
     }
 }
 
-impl<'r> Record<'r> {
+impl Record {
     pub(super) fn new<D: Driver>(
         worker: &Worker<D>,
-        caller: &'r Caller,
-        plan: &'r ListenerPlan,
-        service: &Layer4Plan,
+        caller: Caller,
+        listener: Rc<str>,
+        protocol: &'static str,
     ) -> Self {
         Self {
+            protocol,
+            moved: Moved::new(worker.shared.metrics.layer4(&listener)),
             caller,
-            plan,
-            protocol: match service.passthrough {
-                true => "tls",
-                false => "tcp",
-            },
+            listener,
             started: Instant::now(),
-            moved: Moved::new(worker.shared.metrics.layer4(&plan.name)),
             id: new_id(worker),
             tls: "",
             sni: None,
@@ -111,7 +107,7 @@ impl<'r> Record<'r> {
         log.write(&Line {
             time: SystemTime::now() - total,
             request_id: &self.id,
-            listener: &self.plan.name,
+            listener: &self.listener,
             via: self.caller.via,
             protocol: self.protocol,
             tls: self.tls,
