@@ -99,11 +99,17 @@ impl KernelPath {
         }
     }
 
-    /// Another process has failed to take our place.
-    pub(crate) fn retake(&self) {
-        if let Outcome::Attached(gate) = &mut *self.lock()
-            && let Err(error) = gate.retake()
-        {
+    /// Another process has failed to take our place: program, interfaces and policy are ours again.
+    pub(crate) fn retake(&self, kernel: Option<&Kernel>) {
+        let (Outcome::Attached(gate), Some(kernel)) = (&mut *self.lock(), kernel) else {
+            return;
+        };
+        let spec = spec(kernel);
+        let retaken = gate
+            .retake()
+            .and_then(|()| gate.set_interfaces(&spec.interfaces, spec.mode))
+            .and_then(|()| gate.set_policy(&spec.policy));
+        if let Err(error) = retaken {
             tracing::error!(%error, "the XDP gate cannot be taken back; drops go on by the program of the new process");
         }
     }

@@ -68,7 +68,8 @@ impl Supervisor {
         if let Err(error) = successor.go(self.bans()) {
             // It must not touch the kernel path any more when we take it back.
             drop(successor);
-            self.kernel.retake();
+            let kernel = self.lock().loaded.config.kernel.clone();
+            self.kernel.retake(kernel.as_ref());
             return Err(error);
         }
         Ok((successor, prepared))
