@@ -170,6 +170,13 @@ pub(crate) enum Ban {
         #[command(flatten)]
         place: Place,
     },
+    /// Show which bans concern an address: why, since when, how long, and how many packets they dropped.
+    Show {
+        /// 203.0.113.7, 2001:db8::7
+        address: String,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Lift every ban, without asking. Bans from files stay.
     Flush {
         #[command(flatten)]

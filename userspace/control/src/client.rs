@@ -1,8 +1,8 @@
 //! Talks to a running instance over its admin socket. For the `bascule` command: every call blocks.
 
 use crate::admin::{
-    BanAdded, BanFlushed, BanLifted, BanList, BanRequest, Problem, Reload, Status, UpgradeRequest,
-    Upgraded,
+    BanAdded, BanFlushed, BanLifted, BanList, BanRequest, BanShown, Problem, Reload, Status,
+    UpgradeRequest, Upgraded,
 };
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
@@ -168,6 +168,15 @@ impl Client {
     /// [`ClientError`]
     pub fn bans(&self) -> Result<BanList, ClientError> {
         self.json(Call::new(Method::GET, "/v1/bans"))
+    }
+
+    /// What concerns an address: its own ban and those of prefixes around it.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] where it is no address.
+    pub fn ban_of(&self, address: &str) -> Result<BanShown, ClientError> {
+        let path = format!("/v1/bans?address={}", escaped(address));
+        self.json(Call::new(Method::GET, path))
     }
 
     /// Bans an address or a prefix.

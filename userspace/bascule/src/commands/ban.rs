@@ -5,7 +5,7 @@ use crate::duration;
 use crate::failure::Failure;
 use crate::instance;
 use crate::output::{Output, table};
-use control::admin::{BanEntry, BanList, BanRequest, BanResult};
+use control::admin::{BanEntry, BanList, BanRequest, BanResult, BanShown};
 
 pub(super) fn ban(ban: Ban, output: &Output) -> Result<(), Failure> {
     match ban {
@@ -53,6 +53,10 @@ pub(super) fn ban(ban: Ban, output: &Output) -> Result<(), Failure> {
             let list = instance::client(&place).bans()?;
             output.result(&list, || as_text(&list))
         }
+        Ban::Show { address, place } => {
+            let shown = instance::client(&place).ban_of(&address)?;
+            output.result(&shown, || shown_as_text(&shown))
+        }
         Ban::Flush { place } => {
             let flushed = instance::client(&place).flush()?;
             output.result(&flushed, || match (flushed.lifted, flushed.kept) {
@@ -65,10 +69,34 @@ pub(super) fn ban(ban: Ban, output: &Output) -> Result<(), Failure> {
     }
 }
 
+fn shown_as_text(shown: &BanShown) -> String {
+    let address = &shown.address;
+    let place = if shown.in_kernel {
+        "packets are dropped in XDP"
+    } else {
+        "connections are closed at accept"
+    };
+    let verdict = match (shown.bans.is_empty(), shown.allowed) {
+        (true, false) => return format!("{address} is not banned\n"),
+        (true, true) => {
+            return format!("{address} is not banned, and on the allow list (kernel.allow)\n");
+        }
+        (false, true) => {
+            format!("{address} is on the allow list (kernel.allow), so these have no effect:\n")
+        }
+        (false, false) => format!("{address} is banned; {place}\n"),
+    };
+    format!("{verdict}{}", bans_as_text(&shown.bans))
+}
+
 fn as_text(list: &BanList) -> String {
     if list.bans.is_empty() {
         return "nobody is banned\n".to_owned();
     }
+    bans_as_text(&list.bans)
+}
+
+fn bans_as_text(bans: &[BanEntry]) -> String {
     let row = |ban: &BanEntry| {
         let left = ban
             .remaining_seconds
@@ -79,9 +107,13 @@ fn as_text(list: &BanList) -> String {
             left,
             format!("{} ago", duration::show(ban.age_seconds)),
             origin.to_owned(),
+            ban.packets.to_string(),
             ban.reason.clone(),
         ]
     };
-    let rows: Vec<_> = list.bans.iter().map(row).collect();
-    table(["TARGET", "ENDS IN", "SINCE", "FROM", "REASON"], &rows)
+    let rows: Vec<_> = bans.iter().map(row).collect();
+    table(
+        ["TARGET", "ENDS IN", "SINCE", "FROM", "DROPPED", "REASON"],
+        &rows,
+    )
 }

@@ -300,6 +300,24 @@ pub struct BanEntry {
     pub age_seconds: u64,
     /// A ban file names it.
     pub from_file: bool,
+    /// Packets that it dropped in XDP; beyond 65,536 an estimate, good to about one in a hundred.
+    #[serde(default)]
+    pub packets: u64,
+}
+
+/// What concerns one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanShown {
+    /// The address.
+    pub address: String,
+    /// It is refused: a ban concerns it, and the allow list does not.
+    pub banned: bool,
+    /// The allow list has it, so bans do not concern it.
+    pub allowed: bool,
+    /// Bans of the address and of prefixes around it, the narrowest first.
+    pub bans: Vec<BanEntry>,
+    /// Bans drop packets in XDP; else connections are closed at accept.
+    pub in_kernel: bool,
 }
 
 /// An error (RFC 9457).

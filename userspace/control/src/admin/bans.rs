@@ -2,10 +2,12 @@
 
 use super::answer::{self, Answer};
 use super::api::{
-    BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanRequest, BanResult, MAX_TTL_SECONDS,
+    BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanRequest, BanResult, BanShown,
+    MAX_TTL_SECONDS,
 };
 use hyper::StatusCode;
 use kernel::{Added, Ban, BanError, Bans, parse_target};
+use std::net::IpAddr;
 use std::time::Duration;
 
 pub(super) fn list(bans: &Bans) -> Answer {
@@ -14,6 +16,29 @@ pub(super) fn list(bans: &Bans) -> Answer {
         in_kernel: bans.in_kernel(),
     };
     answer::json(StatusCode::OK, &list)
+}
+
+/// What concerns the address of `GET /v1/bans?address=…`.
+pub(super) fn show(bans: &Bans, raw: &[u8]) -> Answer {
+    let mut text = Vec::new();
+    http::query::decode(raw, &mut text);
+    let text = String::from_utf8_lossy(&text);
+    let Ok(address) = text.trim().parse::<IpAddr>() else {
+        let shown: String = text.chars().take(60).collect();
+        let detail = format!("`{shown}` is no address; write 203.0.113.7 or 2001:db8::7");
+        return answer::problem(StatusCode::BAD_REQUEST, detail);
+    };
+    let address = address.to_canonical();
+    let covering = bans.covering(address);
+    let allowed = bans.is_allowed(address);
+    let shown = BanShown {
+        address: address.to_string(),
+        banned: !covering.is_empty() && !allowed,
+        allowed,
+        bans: covering.iter().map(entry).collect(),
+        in_kernel: bans.in_kernel(),
+    };
+    answer::json(StatusCode::OK, &shown)
 }
 
 fn entry(ban: &Ban) -> BanEntry {
@@ -26,6 +51,7 @@ fn entry(ban: &Ban) -> BanEntry {
             .map(|seconds| u64::try_from(seconds).unwrap_or(u64::MAX)),
         age_seconds: ban.age.as_secs(),
         from_file: ban.from_file,
+        packets: ban.packets,
     }
 }
 

@@ -32,9 +32,9 @@ mod status;
 mod tests;
 
 pub use api::{
-    BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanRequest, BanResult, EndpointStatus,
-    ListenerStatus, MAX_TTL_SECONDS, PacketCount, PolicyStatus, Problem, ProcessState, Reload,
-    Status, UpgradeRequest, Upgraded, UpstreamStatus, WorkerStatus,
+    BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanRequest, BanResult, BanShown,
+    EndpointStatus, ListenerStatus, MAX_TTL_SECONDS, PacketCount, PolicyStatus, Problem,
+    ProcessState, Reload, Status, UpgradeRequest, Upgraded, UpstreamStatus, WorkerStatus,
 };
 pub use server::AdminError;
 pub(crate) use server::{Admin, AdminSockets, Bound, bind};

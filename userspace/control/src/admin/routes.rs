@@ -91,7 +91,14 @@ pub(super) async fn serve<I: Instance>(
             blocking(move || bans::lift(instance.bans(), &query)).await
         }
         (_, "/v1/bans/flush") => blocking(move || bans::flush(instance.bans())).await,
-        _ => blocking(move || bans::list(instance.bans())).await,
+        _ => {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            let answer = move || match http::query::get(query.as_bytes(), "address") {
+                Some(address) => bans::show(instance.bans(), address),
+                None => bans::list(instance.bans()),
+            };
+            blocking(answer).await
+        }
     }
 }
 

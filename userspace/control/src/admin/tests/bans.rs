@@ -110,3 +110,28 @@ fn bans_from_files_stay() {
     assert_eq!(again.result, BanResult::InFile);
     assert_eq!(client.flush().unwrap().kept, 1);
 }
+
+#[test]
+fn an_address_is_shown_with_what_concerns_it() {
+    let given = given();
+    let client = &given.client;
+    client.ban(&ban("203.0.113.7", Some(600))).unwrap();
+    client.ban(&ban("203.0.113.0/24", None)).unwrap();
+    let shown = client.ban_of("203.0.113.7").unwrap();
+    assert!(shown.banned && !shown.allowed && !shown.in_kernel);
+    let targets: Vec<&str> = shown.bans.iter().map(|ban| ban.target.as_str()).collect();
+    assert_eq!(targets, ["203.0.113.7", "203.0.113.0/24"]);
+    assert_eq!(
+        (shown.bans[0].reason.as_str(), shown.bans[0].packets),
+        ("scanner", 0)
+    );
+    assert!(!client.ban_of("203.0.114.7").unwrap().banned);
+
+    let allowed = ["203.0.113.7/32".parse().unwrap()];
+    given.instance.bans.set_allowed(&allowed);
+    let shown = client.ban_of("::ffff:203.0.113.7").unwrap();
+    assert!(shown.allowed && !shown.banned && shown.bans.len() == 2);
+    assert_eq!(shown.address, "203.0.113.7");
+    let refused = client.ban_of("203.0.113.0/24").unwrap_err().to_string();
+    assert!(refused.contains("is no address"), "{refused}");
+}
