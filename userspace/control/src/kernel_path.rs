@@ -18,7 +18,7 @@ pub(crate) struct KernelPath {
 
 /// What became of the gate.
 enum Outcome {
-    Attached(Gate),
+    Attached(Box<Gate>),
     /// Bans refuse connections at accept, for this reason.
     UserSpace(String),
 }
@@ -65,7 +65,7 @@ impl KernelPath {
             _ => Gate::attach(spec, &self.bans),
         };
         match attached {
-            Ok(gate) => Ok(Outcome::Attached(gate)),
+            Ok(gate) => Ok(Outcome::Attached(Box::new(gate))),
             Err(error) if is_upgrade => Err(format!("the XDP gate cannot be taken over: {error}")),
             Err(error) => {
                 tracing::warn!(%error, "the XDP gate is not attached, bans work in user space");

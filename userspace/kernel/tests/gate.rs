@@ -272,6 +272,44 @@ fn old_ban(length: u8, reason: &str) -> Vec<u8> {
     ban
 }
 
+const LONG_REASON: &str = "a reason of forty bytes, as it was kept.";
+
+/// One ban in each map.
+fn make_old_bans(folder: &std::path::Path) {
+    let v4: std::net::Ipv4Addr = CLIENT.parse().expect("an address");
+    make_map(
+        &folder.join("BANS_V4"),
+        HASH,
+        NO_PREALLOC,
+        &v4.octets(),
+        &old_ban(32, "scanner"),
+    );
+    make_map(
+        &folder.join("BANS_V6"),
+        HASH,
+        NO_PREALLOC,
+        &[0xfe; 16],
+        &old_ban(128, LONG_REASON),
+    );
+    make_map(
+        &folder.join("PREFIX_BANS_V4"),
+        LPM_TRIE,
+        NO_PREALLOC,
+        &[24, 0, 0, 0, 203, 0, 113, 0],
+        &old_ban(24, ""),
+    );
+    let mut prefix = vec![126, 0, 0, 0];
+    let v6: std::net::Ipv6Addr = "fd99::".parse().expect("an address");
+    prefix.extend(v6.octets());
+    make_map(
+        &folder.join("PREFIX_BANS_V6"),
+        LPM_TRIE,
+        NO_PREALLOC,
+        &prefix,
+        &old_ban(126, "crawler"),
+    );
+}
+
 #[test]
 fn bans_of_an_older_layout_are_read_over_and_a_strange_one_is_refused() {
     let Some((cable, pins, bans)) = set_up() else {
@@ -286,39 +324,7 @@ fn bans_of_an_older_layout_are_read_over_and_a_strange_one_is_refused() {
         make_map(&pins.0.join("ABI_VERSION"), ARRAY, 0, &[0; 4], &version);
     };
     make(1);
-    let v4: std::net::Ipv4Addr = CLIENT.parse().expect("an address");
-    let long = "a reason of forty bytes, as it was kept.";
-    make_map(
-        &pins.0.join("BANS_V4"),
-        HASH,
-        NO_PREALLOC,
-        &v4.octets(),
-        &old_ban(32, "scanner"),
-    );
-    make_map(
-        &pins.0.join("BANS_V6"),
-        HASH,
-        NO_PREALLOC,
-        &[0xfe; 16],
-        &old_ban(128, long),
-    );
-    make_map(
-        &pins.0.join("PREFIX_BANS_V4"),
-        LPM_TRIE,
-        NO_PREALLOC,
-        &[24, 0, 0, 0, 203, 0, 113, 0],
-        &old_ban(24, ""),
-    );
-    let mut prefix = vec![126, 0, 0, 0];
-    let v6: std::net::Ipv6Addr = "fd99::".parse().expect("an address");
-    prefix.extend(v6.octets());
-    make_map(
-        &pins.0.join("PREFIX_BANS_V6"),
-        LPM_TRIE,
-        NO_PREALLOC,
-        &prefix,
-        &old_ban(126, "crawler"),
-    );
+    make_old_bans(&pins.0);
 
     let gate = attach(&cable, &pins, &bans).expect("attached");
     let list = bans.list();
@@ -340,7 +346,9 @@ fn bans_of_an_older_layout_are_read_over_and_a_strange_one_is_refused() {
         "{shown:?}"
     );
     assert!(
-        shown.iter().any(|(_, reason)| *reason == &long[..36]),
+        shown
+            .iter()
+            .any(|(_, reason)| *reason == &LONG_REASON[..36]),
         "{shown:?}"
     );
     assert!(cable.is_cut_off(CLIENT) && cable.is_cut_off(CLIENT_V6));

@@ -64,6 +64,23 @@ pub struct CompileError {
     pub kind: CompileErrorKind,
 }
 
+impl CompileError {
+    /// The databases of all rules could not be made.
+    pub(super) fn of_prefilter(problem: String) -> CompileError {
+        let place = Place {
+            file: "prefilter".into(),
+            line: 0,
+            column: 0,
+            length: 0,
+        };
+        CompileError {
+            rule: None,
+            place,
+            kind: CompileErrorKind::Prefilter(problem),
+        }
+    }
+}
+
 /// What is wrong with a rule or directive.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CompileErrorKind {

@@ -189,19 +189,8 @@ impl RuleSet {
         } else {
             Settled::nothing(&phases, rules.len())
         };
-        let mut gates = Gates::build(&rules, &settled, options).map_err(|problem| {
-            let place = Place {
-                file: "prefilter".into(),
-                line: 0,
-                column: 0,
-                length: 0,
-            };
-            vec![CompileError {
-                rule: None,
-                place,
-                kind: CompileErrorKind::Prefilter(problem),
-            }]
-        })?;
+        let mut gates = Gates::build(&rules, &settled, options)
+            .map_err(|problem| vec![CompileError::of_prefilter(problem)])?;
         gates.unicode_map.clone_from(&drafts.settings.unicode_map);
         notices.splice(0..0, std::mem::take(&mut drafts.notices));
         let compiled = Compiled {
