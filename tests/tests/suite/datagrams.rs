@@ -81,8 +81,8 @@ on_both_drivers! {
         assert!(answer.starts_with("a \r\n\r\n\0\r\nQUIT\n!\u{12}") && answer.ends_with('x'), "{answer:?}");
     }
 
-    /// An endpoint that is not there ends the session with its reason.
-    fn a_dead_endpoint_ends_the_session(io) {
+    /// An endpoint that is not there: the line says why.
+    fn a_dead_endpoint_is_told(io) {
         let bascule = Setup::new().io(io).start("
             listeners: [{ name: dns, address: $dns, protocol: udp, upstream: dns }]
             upstreams: { dns: { endpoints: [$dead] } }

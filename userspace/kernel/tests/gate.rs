@@ -311,7 +311,17 @@ fn make_old_bans(folder: &std::path::Path) {
 }
 
 #[test]
-fn bans_of_an_older_layout_are_read_over_and_a_strange_one_is_refused() {
+fn bans_of_the_first_layout_are_read_over() {
+    expect_bans_of(1);
+}
+
+#[test]
+fn bans_of_the_second_layout_are_read_over() {
+    expect_bans_of(2);
+}
+
+/// Bans of an older layout are read over, and a strange one is refused.
+fn expect_bans_of(layout: u32) {
     let Some((cable, pins, bans)) = set_up() else {
         return;
     };
@@ -323,7 +333,7 @@ fn bans_of_an_older_layout_are_read_over_and_a_strange_one_is_refused() {
         let version = version.to_ne_bytes();
         make_map(&pins.0.join("ABI_VERSION"), ARRAY, 0, &[0; 4], &version);
     };
-    make(1);
+    make(layout);
     make_old_bans(&pins.0);
 
     let gate = attach(&cable, &pins, &bans).expect("attached");

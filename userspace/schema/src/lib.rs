@@ -35,7 +35,7 @@ mod work;
 mod xsd;
 
 pub use document::{Attribute, Document};
-pub use dtd::Dtd;
+pub use dtd::{Dtd, character};
 pub use files::{Files, references};
 pub use json::JsonSchema;
 pub use problem::{Problem, ProblemKind};

@@ -76,19 +76,22 @@ fn the_endpoint_is_the_one_that_user_space_would_choose() {
     }
 }
 
+/// Begins a flow from each of these ports. Gives their endpoints.
+fn established(bench: &Bench, ports: std::ops::Range<u16>) -> Vec<SocketAddr> {
+    let begin = |port| {
+        bench.endpoint_of(syn(port));
+        bench.endpoint_of(ack(port))
+    };
+    ports.map(begin).collect()
+}
+
 #[test]
 fn draining_keeps_flows_and_takes_no_new_ones() {
     let Some(bench) = Bench::new() else { return };
     let all = ["10.99.0.51:80", "10.99.0.52:80"];
     bench.apply(&[service(VIP_V4, Protocol::Tcp, &all)]);
     let ports = 1000..1100;
-    let first: Vec<SocketAddr> = ports
-        .clone()
-        .map(|port| {
-            bench.endpoint_of(syn(port));
-            bench.endpoint_of(ack(port))
-        })
-        .collect();
+    let first = established(&bench, ports.clone());
     assert!(first.contains(&address(all[0])) && first.contains(&address(all[1])));
 
     let services = bench.gate.services();
@@ -122,13 +125,7 @@ fn flows_of_a_dead_endpoint_move_and_others_stay() {
     let all = ["10.99.0.51:80", "10.99.0.52:80", "10.99.0.53:80"];
     bench.apply(&[service(VIP_V4, Protocol::Tcp, &all)]);
     let ports = 1000..1300;
-    let first: Vec<SocketAddr> = ports
-        .clone()
-        .map(|port| {
-            bench.endpoint_of(syn(port));
-            bench.endpoint_of(ack(port))
-        })
-        .collect();
+    let first = established(&bench, ports.clone());
     let services = bench.gate.services();
     services
         .set_state("web", address(all[1]), EndpointState::Down)

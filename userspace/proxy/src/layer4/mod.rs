@@ -24,7 +24,6 @@ use dial::Dialled;
 use net::{Driver, Stream};
 use record::Record;
 use std::rc::Rc;
-use std::time::Instant;
 use tls::Io;
 use types::Reason;
 
@@ -122,9 +121,4 @@ impl<D: Driver> Passage<'_, D> {
         let ends = pump::Ends::new(self.worker, client, &endpoint, limits, record.moved());
         ends.run().await
     }
-}
-
-/// How long something took so far.
-fn since(start: Instant) -> std::time::Duration {
-    start.elapsed()
 }

@@ -94,7 +94,7 @@ impl Record {
 
     /// Counts the connection and writes its line.
     pub(super) fn close<D: Driver>(&self, worker: &Worker<D>, view: &View, reason: Reason) {
-        let total = super::since(self.started);
+        let total = self.started.elapsed();
         let upstream = self
             .upstream
             .and_then(|index| view.generation.upstreams.get(index))

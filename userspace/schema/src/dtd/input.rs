@@ -385,8 +385,9 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The character that `&#…;` names.
-pub(crate) fn character(number: &str) -> Option<char> {
+/// The character that `&#number;` names, in decimal or behind an `x` in hexadecimal digits (XML 1.0, 4.1); `None` where it names none.
+#[must_use]
+pub fn character(number: &str) -> Option<char> {
     let number = match number.strip_prefix('x') {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => number.parse(),

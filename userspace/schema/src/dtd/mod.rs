@@ -16,7 +16,7 @@ use crate::names::Names;
 use crate::problem::Problem;
 use crate::work::{Finding, Work};
 
-pub(crate) use input::character;
+pub use input::character;
 
 /// A compiled DTD.
 ///

@@ -316,15 +316,7 @@ fn resolve(reference: &str, out: &mut Vec<u8>) -> Outcome<()> {
             let number = reference
                 .strip_prefix('#')
                 .ok_or("the document uses an entity of its own")?;
-            let number = match number.strip_prefix('x') {
-                Some(digits) => u32::from_str_radix(digits, 16),
-                None => number.parse(),
-            };
-            number
-                .ok()
-                .and_then(char::from_u32)
-                .filter(|&letter| letter != '\0')
-                .ok_or("a character reference is none")?
+            schema::character(number).ok_or("a character reference is none")?
         }
     };
     out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());

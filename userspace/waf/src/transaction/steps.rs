@@ -124,7 +124,7 @@ impl Transaction {
             self.state.rule = index;
             if self.is_removed(index) {
                 self.see_removed(index, rule.id);
-                // It may be the one with which its group would have been decided.
+                // With it its group might have been decided, so from here on every rule has its turn.
                 visits.insert_range(next, course.len());
                 continue;
             }
@@ -149,7 +149,7 @@ impl Transaction {
             let behind = next;
             next = course.place_from(next, target);
             if next > behind {
-                // So may be what is skipped.
+                // So might it have been with what is skipped.
                 visits.insert_range(next, course.len());
             }
             if self.is_observed() {
