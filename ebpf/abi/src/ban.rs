@@ -7,10 +7,12 @@ pub const REASON_MAX_BYTES: usize = 36;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Origin {
-    /// The operator or a verdict, at run time.
+    /// The operator, at run time.
     Added = 0,
     /// A ban list of the configuration.
     List = 1,
+    /// The score of a client.
+    Score = 2,
 }
 
 /// The value of all four ban maps: 64 bytes, one cache line.
@@ -32,8 +34,8 @@ pub struct Ban {
     pub origin: u8,
     /// Bytes of `reason` that are in use.
     pub reason_len: u8,
-    /// Padding, always 0.
-    pub reserved: u8,
+    /// Which ban of its target it is, as far as that was remembered: 1 is the first. 0 where nobody counts.
+    pub repetition: u8,
     /// Why, in UTF-8; the rest is 0.
     pub reason: [u8; REASON_MAX_BYTES],
 }
@@ -58,7 +60,7 @@ impl Ban {
             misread.prefix_len,
             misread.origin,
             misread.reason_len,
-            misread.reserved,
+            misread.repetition,
         ];
         let mut reason = [0; REASON_MAX_BYTES];
         let old = head.iter().chain(&misread.reason);
@@ -82,7 +84,7 @@ impl Ban {
             prefix_len,
             origin,
             reason_len: whole as u8,
-            reserved: 0,
+            repetition: 0,
             reason,
         }
     }

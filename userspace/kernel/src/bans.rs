@@ -4,7 +4,9 @@ mod allowed;
 mod entry;
 mod error;
 mod file;
+mod listener;
 mod maps;
+mod score;
 mod table;
 mod target;
 #[cfg(test)]
@@ -14,6 +16,7 @@ pub use entry::Ban;
 pub use error::BanError;
 pub use file::{BanFileError, BanLineError, FileBan, parse_ban_file, read_ban_file};
 pub(crate) use maps::BanMaps;
+pub use score::ScoreBan;
 pub use target::{TargetError, parse_target};
 
 use crate::clock;
@@ -86,6 +89,8 @@ struct Shared {
     refused: AtomicU64,
     /// When a full list last looked for expired bans.
     searched_ns: AtomicU64,
+    /// Who is told that there are more bans.
+    listener: listener::Told,
 }
 
 /// How often a full list looks through all bans for expired ones at most. Between, a further ban is refused at once, so
@@ -104,6 +109,7 @@ impl Bans {
                 writer: Mutex::new(None),
                 refused: AtomicU64::new(0),
                 searched_ns: AtomicU64::new(0),
+                listener: listener::Told::default(),
             }),
         }
     }
@@ -149,6 +155,17 @@ impl Bans {
         ttl: Option<Duration>,
         reason: &str,
     ) -> Result<Added, BanError> {
+        self.make(target, ttl, reason, Origin::Added, 0)
+    }
+
+    fn make(
+        &self,
+        target: IpNet,
+        ttl: Option<Duration>,
+        reason: &str,
+        origin: Origin,
+        repetition: u8,
+    ) -> Result<Added, BanError> {
         let target = target::check(target)?;
         if ttl.is_some_and(|ttl| ttl.is_zero()) {
             return Err(BanError::ZeroTtl { target });
@@ -165,11 +182,14 @@ impl Bans {
         if old.is_none() {
             self.make_room(&mut writer, &target, now_ns)?;
         }
-        let mut ban = entry::new(&target, now_ns, ttl, Origin::Added, reason);
+        let mut ban = entry::new(&target, now_ns, ttl, origin, reason);
+        ban.repetition = repetition;
         if old.is_some() {
             ban.packets = packets(writer.as_ref(), &target);
         }
         self.put(&mut writer, target, ban)?;
+        drop(writer);
+        self.shared.listener.tell();
         let was_banned = old.is_some_and(|old| !old.is_expired(now_ns));
         Ok(if was_banned {
             Added::Updated
@@ -278,6 +298,8 @@ impl Bans {
             self.put(&mut writer, target, ban)?;
             added += usize::from(old.is_none_or(|old| old.origin != Origin::List as u8));
         }
+        drop(writer);
+        self.shared.listener.tell();
         Ok(FileChange {
             added,
             removed: stale.len(),
@@ -337,6 +359,8 @@ impl Bans {
             maps.insert(target, ban)?;
         }
         *writer = Some(maps);
+        drop(writer);
+        self.shared.listener.tell();
         Ok(())
     }
 

@@ -17,6 +17,12 @@ pub(crate) fn boot_ns() -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
+/// The time since boot, by the clock that bans end by: it does not jump, and goes on in suspend.
+#[must_use]
+pub fn boot_time() -> Duration {
+    Duration::from_nanos(boot_ns())
+}
+
 /// A span in nanoseconds; more than 584 years count as that.
 pub(crate) fn span_ns(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)

@@ -1,8 +1,11 @@
 //! What this host can do for the kernel path.
 
+mod addresses;
 pub(crate) mod bpffs;
 pub(crate) mod interfaces;
 mod netdev;
+
+pub use addresses::own_addresses;
 
 use crate::gate::AttachError;
 use crate::object::OBJECT;

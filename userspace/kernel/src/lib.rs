@@ -20,13 +20,15 @@ pub use abi::Reason as PacketReason;
 pub use abi::steer::Load;
 pub use bans::{
     Added, Ban, BanError, BanFileError, BanLimits, BanLineError, Bans, FileBan, FileChange,
-    TargetError, parse_ban_file, parse_target, read_ban_file,
+    ScoreBan, TargetError, parse_ban_file, parse_target, read_ban_file,
 };
+pub use clock::boot_time;
 pub use counters::{CounterError, CounterSample, Counters};
 pub use gate::{
     Action, AttachError, Attachment, FloodState, Gate, GateSpec, Mode, RunResult, UsedMode,
     remove_pins,
 };
+pub use host::own_addresses;
 pub use host::{BpfFs, HostReport, InterfaceReport, KernelPath, NativeXdp};
 pub use policy::{FloodPolicy, GatePolicy, RateLimit, SourceLimits};
 pub use services::{

@@ -25,6 +25,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("route", &["types"]),
     // The hash of clients is the BPF program's as well.
     ("balance", &["abi", "types"]),
+    // What is an offence, the reasons say.
+    ("penalty", &["types"]),
     // The Maglev tables in the kernel are those of `balance`.
     ("kernel", &["abi", "types", "balance"]),
     // Rooms take their own specs as input; `control` alone translates the configuration into them.
@@ -32,14 +34,14 @@ const ROOMS: &[(&str, &[&str])] = &[
         "proxy",
         &[
             "types", "seclang", "waf", "http", "preamble", "net", "tls", "auth", "route",
-            "balance", "kernel",
+            "balance", "penalty", "kernel",
         ],
     ),
     (
         "control",
         &[
             "types", "seclang", "waf", "http", "rules", "config", "net", "tls", "auth", "route",
-            "balance", "kernel", "proxy",
+            "balance", "penalty", "kernel", "proxy",
         ],
     ),
     ("bascule", &["types", "rules", "config", "control"]),

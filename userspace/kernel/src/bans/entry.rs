@@ -20,6 +20,10 @@ pub struct Ban {
     pub age: Duration,
     /// A ban file names it.
     pub from_file: bool,
+    /// Its score was too high.
+    pub by_score: bool,
+    /// Which ban of the target it is, where it is one by score: 1 is the first.
+    pub repetition: u8,
     /// Packets that it dropped in the kernel; beyond 65,536 an estimate, good to about one in a hundred.
     pub packets: u64,
 }
@@ -37,6 +41,8 @@ impl Ban {
             remaining: (ban.expires_ns != 0).then(|| Duration::from_nanos(remaining)),
             age: Duration::from_secs((now_ns / SECOND_NS).saturating_sub(u64::from(ban.added_s))),
             from_file: ban.origin == Origin::List as u8,
+            by_score: ban.origin == Origin::Score as u8,
+            repetition: ban.repetition,
             packets: ban.packets,
         }
     }
@@ -60,7 +66,7 @@ pub(super) fn new(
         prefix_len: target.prefix_len(),
         origin: origin as u8,
         reason_len,
-        reserved: 0,
+        repetition: 0,
         reason,
     }
 }
