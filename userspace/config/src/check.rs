@@ -233,9 +233,36 @@ pub(crate) fn whole(config: &Config, node: &Node, reader: &mut Reader<'_>) {
         );
     }
     admin(config, reader);
+    services(config, reader);
     datagrams(config, reader);
     routes(config, node, reader);
     keys_in_urls(config, reader);
+}
+
+/// Services have the gate that balances them, and an address each.
+fn services(config: &Config, reader: &mut Reader<'_>) {
+    for (index, entry) in config.services.iter().enumerate() {
+        let address = &entry.value.address;
+        let at = format!("services.{}.address", entry.name.value);
+        if config.kernel.is_none() {
+            let found = "services are balanced by the XDP gate, which is not configured";
+            reader.report(
+                Diagnostic::error(Kind::Conflict, entry.name.span, found)
+                    .at("services")
+                    .remedy("add `kernel: { interfaces: [eth0] }` with the interfaces that clients and endpoints are at"),
+            );
+        }
+        let earlier = config.services.iter().take(index);
+        for other in earlier.filter(|other| other.value.address.value == address.value) {
+            let line = other.value.address.span.line;
+            let found = format!("`{}` stands in line {line} already", address.value);
+            reader.report(
+                Diagnostic::error(Kind::Conflict, address.span, found)
+                    .at(at.clone())
+                    .remedy("remove one, or take another address, port or protocol"),
+            );
+        }
+    }
 }
 
 fn admin(config: &Config, reader: &mut Reader<'_>) {

@@ -2,8 +2,8 @@
 
 use crate::block::block;
 use crate::blocks::{
-    Admin, AuthMethod, Cache, Io, Kernel, Limits, Listener, Log, Route, Steering, Timeouts,
-    Upstream, WafPolicy, Workers,
+    Admin, AuthMethod, Cache, Io, Kernel, Limits, Listener, Log, Route, Service, Steering,
+    Timeouts, Upstream, WafPolicy, Workers,
 };
 use crate::check;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind, Span};
@@ -33,6 +33,8 @@ block! {
         cache: Cache = Cache::Usual;
         /// The XDP gate. Left out: not used.
         kernel: Option<Kernel> = None;
+        /// L4 services by name: balanced in the kernel, past listeners and routes.
+        services: Named<Service> = Named::default();
         /// Where clients connect, at least one.
         listeners: Vec<Listener>;
         /// What a client may send and hold.

@@ -11,6 +11,7 @@ mod listener;
 mod log;
 mod path;
 mod route;
+mod service;
 mod upstream;
 mod waf;
 
@@ -27,6 +28,7 @@ pub use listener::{Certificate, LengthBesideCoding, Listener, Tls, TlsPolicy, Tl
 pub use log::{AccessLog, AccessTarget, Log, LogFormat, LogLevel};
 pub use path::{MAX_PATH, PathPattern};
 pub use route::{AuthRule, HeaderCondition, HeaderMatch, RequestHeaders, Route, RouteWaf};
+pub use service::{Service, ServiceAffinity, ServiceEndpoint, ServiceMode};
 pub use upstream::{
     Balance, BalanceAlgorithm, Ejection, Endpoint, HashKey, HashSource, Health, MAX_ENDPOINTS,
     Pool, ProxyTlv, ProxyVersion, Retries, SendProxy, SourceAddress, Upstream, UpstreamTls,

@@ -6,6 +6,7 @@ mod measure;
 mod named;
 mod plain;
 mod secret;
+mod service;
 mod text;
 
 pub use address::{EndpointAddress, EndpointHost};
@@ -14,5 +15,6 @@ pub use file::{FilePath, Files, InputFile, MAX_FILES, OutputFile};
 pub use measure::{Percent, Rate, Size};
 pub use named::{Entry, Named, OneOrMore};
 pub use secret::{MAX_SECRET, SecretRef, SecretSource};
+pub use service::{ServiceAddress, ServiceProtocol};
 pub(crate) use text::is_host;
 pub use text::{ClaimName, HeaderName, HeaderValue, HostPattern, Method, Name, Url};
