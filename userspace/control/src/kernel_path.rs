@@ -1,9 +1,10 @@
 //! The kernel side of bans: the gate where it can be attached, the list alone where it cannot.
 
+use crate::build::ServicePlan;
 use config::{FloodAction, GateVerdict, Kernel, KernelMode};
 use kernel::{
     BanLimits, Bans, Counters, FileBan, FloodPolicy, Gate, GatePolicy, GateSpec, Mode, RateLimit,
-    SourceLimits, UsedMode,
+    Services, SourceLimits, UsedMode,
 };
 use std::fs::File;
 use std::io;
@@ -158,6 +159,30 @@ impl KernelPath {
                 .map_err(|error| error.to_string())?;
         }
         Ok(())
+    }
+
+    /// Balances these services, and no others.
+    pub(crate) fn balance(&self, plans: &[ServicePlan]) -> Result<(), String> {
+        match &*self.lock() {
+            Outcome::Attached(gate) => {
+                let specs: Vec<_> = plans.iter().map(ServicePlan::now).collect();
+                let services = gate.services();
+                services.apply(&specs).map_err(|error| error.to_string())
+            }
+            Outcome::UserSpace(_) if plans.is_empty() => Ok(()),
+            Outcome::UserSpace(reason) => Err(format!(
+                "`services` are balanced by the XDP gate, which is not attached: {reason}. For `l2_dsr` and `ipip` there \
+                 is no other way, and for `nat` none yet"
+            )),
+        }
+    }
+
+    /// The services in the kernel; none without a gate.
+    pub(crate) fn services(&self) -> Option<Services> {
+        match &*self.lock() {
+            Outcome::Attached(gate) => Some(gate.services()),
+            Outcome::UserSpace(_) => None,
+        }
     }
 
     fn load_files(&self, kernel: Option<&Kernel>) -> Result<(), String> {

@@ -169,6 +169,25 @@ impl Supervisor {
         self.kernel.counters()
     }
 
+    /// Has the kernel's services follow the health of their endpoints.
+    pub(crate) fn balance(&self, remind: bool) -> Result<(), String> {
+        let services = self.lock().memory.services().to_vec();
+        if services.is_empty() {
+            return Ok(());
+        }
+        self.kernel.balance(&services)?;
+        if let Some(services) = self.kernel.services().filter(|_| remind) {
+            services.keep_neighbours();
+        }
+        Ok(())
+    }
+
+    /// The L4 services with their counters; none without a gate, or where they cannot be read.
+    pub(crate) fn services(&self) -> Vec<kernel::ServiceStatus> {
+        let status = self.kernel.services().map(|services| services.status());
+        status.and_then(Result::ok).unwrap_or_default()
+    }
+
     /// Which kernel path this process has, and why, in one line.
     #[must_use]
     pub fn kernel_path(&self) -> String {

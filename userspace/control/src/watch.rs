@@ -138,6 +138,28 @@ async fn look(files: BTreeSet<PathBuf>) -> Looks {
 }
 
 /// Removes bans whose time is over, so that their places are free again.
+/// How often the services in the kernel follow what probes say, and how often it is reminded of their endpoints.
+const BALANCE: Duration = Duration::from_millis(100);
+const BALANCES_A_REMINDER: u32 = 50;
+
+/// Has services in the kernel follow the health of their endpoints.
+pub(crate) async fn services(supervisor: Arc<Supervisor>) {
+    let mut ticks = interval(BALANCE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for round in 0_u32.. {
+        ticks.tick().await;
+        let is_reminder = round.is_multiple_of(BALANCES_A_REMINDER);
+        let one = Arc::clone(&supervisor);
+        let work = tokio::task::spawn_blocking(move || one.balance(is_reminder));
+        if let Ok(Err(error)) = work.await {
+            tracing::warn!(
+                error,
+                "services do not follow the health of their endpoints"
+            );
+        }
+    }
+}
+
 pub(crate) async fn bans(supervisor: Arc<Supervisor>) {
     let mut sweeps = interval(SWEEP);
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -40,6 +40,8 @@ struct Inner {
     last_serial: u32,
     /// What was applied last, in its order.
     specs: Vec<ServiceSpec>,
+    /// Whether anything was, by this process.
+    is_applied: bool,
 }
 
 /// A service in the kernel.
@@ -105,6 +107,7 @@ impl Services {
                 .collect(),
             last_serial: last_serial.unwrap_or(0),
             specs: Vec::new(),
+            is_applied: false,
         };
         Ok(Self {
             inner: Arc::new(Mutex::new(inner)),
@@ -169,6 +172,9 @@ impl Services {
 
 impl Inner {
     fn apply(&mut self, specs: &[ServiceSpec]) -> Result<(), ServiceError> {
+        if self.is_applied && self.specs == specs {
+            return Ok(());
+        }
         let keys = spec::check(specs)?;
         let free = (self.free_endpoints.clone(), self.free_services.clone());
         let serial = self.last_serial;
@@ -185,8 +191,11 @@ impl Inner {
                 return Err(error);
             }
         };
+        // What fails half-way is tried again, whatever is asked for then.
+        self.is_applied = false;
         self.carry_out(planned)?;
         self.specs = specs.to_vec();
+        self.is_applied = true;
         Ok(())
     }
 

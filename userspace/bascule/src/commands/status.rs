@@ -43,6 +43,10 @@ fn as_text(status: &Status) -> String {
         text.push('\n');
         text.push_str(&endpoints(status));
     }
+    if !status.services.is_empty() {
+        text.push('\n');
+        text.push_str(&services(status));
+    }
     let seen: Vec<[String; 3]> = status
         .packets
         .iter()
@@ -110,6 +114,39 @@ fn missed(names: &[String]) -> String {
         [] => String::new(),
         names => format!("; missed: {}", names.join(", ")),
     }
+}
+
+fn services(status: &Status) -> String {
+    let mut rows = Vec::new();
+    for service in &status.services {
+        for one in &service.endpoints {
+            rows.push([
+                service.name.clone(),
+                service.address.clone(),
+                service.mode.clone(),
+                one.address.clone(),
+                one.state.clone(),
+                one.connections.to_string(),
+                one.packets.to_string(),
+                one.bytes.to_string(),
+                one.reply_packets.to_string(),
+                one.reply_bytes.to_string(),
+            ]);
+        }
+    }
+    let head = [
+        "SERVICE",
+        "ADDRESS",
+        "MODE",
+        "ENDPOINT",
+        "STATE",
+        "CONNECTIONS",
+        "PACKETS",
+        "BYTES",
+        "REPLIES",
+        "REPLY BYTES",
+    ];
+    table(head, &rows)
 }
 
 fn endpoints(status: &Status) -> String {

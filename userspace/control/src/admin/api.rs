@@ -70,6 +70,9 @@ pub struct Status {
     pub waf: Vec<PolicyStatus>,
     /// Where requests go.
     pub upstreams: Vec<UpstreamStatus>,
+    /// L4 services; empty without the XDP gate.
+    #[serde(default)]
+    pub services: Vec<L4ServiceStatus>,
     /// What the XDP gate counted, by reason; empty without it.
     pub packets: Vec<PacketCount>,
 }
@@ -195,6 +198,42 @@ impl EndpointStatus {
     pub const fn is_available(&self) -> bool {
         self.healthy && !self.draining && self.ejected_for_ms.is_none()
     }
+}
+
+/// An L4 service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct L4ServiceStatus {
+    /// Its name.
+    pub name: String,
+    /// Address, port and protocol.
+    pub address: String,
+    /// How packets reach endpoints: `nat`, `l2_dsr` or `ipip`.
+    pub mode: String,
+    /// Its endpoints, in the order of the configuration.
+    pub endpoints: Vec<L4EndpointStatus>,
+}
+
+/// An endpoint of an L4 service. Counters start when it first stands in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct L4EndpointStatus {
+    /// Where it is.
+    pub address: String,
+    /// Its share of the new connections, relative to the others.
+    pub weight: u32,
+    /// `up`, `draining` or `down`.
+    pub state: String,
+    /// Packets to it.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packets from it to clients; none where it answers them directly.
+    pub reply_packets: u64,
+    /// Their bytes.
+    pub reply_bytes: u64,
+    /// Connections, or addresses and ports of UDP clients, that were given to it.
+    pub connections: u64,
+    /// Of these, those that another endpoint had before.
+    pub moved: u64,
 }
 
 /// A counter of the XDP gate.

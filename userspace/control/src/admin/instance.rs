@@ -38,6 +38,8 @@ pub(crate) trait Instance: Send + Sync + 'static {
     fn bans(&self) -> &Bans;
     /// The counters of the XDP gate; empty without it, or where they cannot be read.
     fn packets(&self) -> Vec<CounterSample>;
+    /// The L4 services in the kernel.
+    fn services(&self) -> Vec<kernel::ServiceStatus>;
     /// What rules keep beyond a transaction, by policy.
     fn collections(&self) -> Vec<(String, waf::CollectionStats)>;
     /// Audit records that were lost, by log.
@@ -141,6 +143,10 @@ impl Instance for Supervisor {
                 Vec::new()
             }
         }
+    }
+
+    fn services(&self) -> Vec<kernel::ServiceStatus> {
+        Self::services(self)
     }
 
     fn collections(&self) -> Vec<(String, waf::CollectionStats)> {

@@ -33,8 +33,9 @@ mod tests;
 
 pub use api::{
     BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanRequest, BanResult, BanShown,
-    EndpointStatus, ListenerStatus, MAX_TTL_SECONDS, PacketCount, PolicyStatus, Problem,
-    ProcessState, Reload, Status, UpgradeRequest, Upgraded, UpstreamStatus, WorkerStatus,
+    EndpointStatus, L4EndpointStatus, L4ServiceStatus, ListenerStatus, MAX_TTL_SECONDS,
+    PacketCount, PolicyStatus, Problem, ProcessState, Reload, Status, UpgradeRequest, Upgraded,
+    UpstreamStatus, WorkerStatus,
 };
 pub use server::AdminError;
 pub(crate) use server::{Admin, AdminSockets, Bound, bind};

@@ -1,6 +1,6 @@
 //! `/metrics`: what was counted as it happened, and what is looked up at the moment of the scrape.
 
-use super::api::Status;
+use super::api::{L4EndpointStatus, Status};
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -36,6 +36,7 @@ impl Now {
         families.extend(self.bans()?);
         families.extend(self.packets()?);
         families.extend(self.endpoints()?);
+        families.extend(self.services()?);
         Ok(families)
     }
 
@@ -197,6 +198,35 @@ impl Now {
         Ok([packets.collect(), bytes.collect()].concat())
     }
 
+    fn services(&self) -> Result<Vec<MetricFamily>> {
+        const LABELS: &[&str] = &["service", "endpoint"];
+        let up = gauges(
+            "bascule_service_endpoint_up",
+            "1 while the endpoint of the L4 service gets new connections.",
+            LABELS,
+        )?;
+        let mut families = Vec::new();
+        for service in &self.status.services {
+            for one in &service.endpoints {
+                let labels = [service.name.as_str(), one.address.as_str()];
+                up.with_label_values(&labels)
+                    .set((one.state == "up").into());
+            }
+        }
+        families.extend(up.collect());
+        for (name, help, value) in SERVICE_COUNTERS {
+            let family = counters(name, help, LABELS)?;
+            for service in &self.status.services {
+                for one in &service.endpoints {
+                    let labels = [service.name.as_str(), one.address.as_str()];
+                    family.with_label_values(&labels).inc_by(value(one));
+                }
+            }
+            families.extend(family.collect());
+        }
+        Ok(families)
+    }
+
     fn endpoints(&self) -> Result<Vec<MetricFamily>> {
         const LABELS: &[&str] = &["upstream", "endpoint"];
         let healthy = gauges(
@@ -268,3 +298,39 @@ fn counter(name: &str, help: &str, value: u64) -> Result<Vec<MetricFamily>> {
     counter.inc_by(value);
     Ok(counter.collect())
 }
+
+/// A counter of the endpoints of L4 services: name, help, and where it is.
+type ServiceCounter = (&'static str, &'static str, fn(&L4EndpointStatus) -> u64);
+
+const SERVICE_COUNTERS: [ServiceCounter; 6] = [
+    (
+        "bascule_service_packets_total",
+        "Packets to the endpoint of the L4 service.",
+        |one| one.packets,
+    ),
+    (
+        "bascule_service_bytes_total",
+        "Bytes of the packets to the endpoint of the L4 service.",
+        |one| one.bytes,
+    ),
+    (
+        "bascule_service_reply_packets_total",
+        "Packets from the endpoint of the L4 service to clients, by NAT.",
+        |one| one.reply_packets,
+    ),
+    (
+        "bascule_service_reply_bytes_total",
+        "Bytes of the packets from the endpoint of the L4 service to clients, by NAT.",
+        |one| one.reply_bytes,
+    ),
+    (
+        "bascule_service_connections_total",
+        "Connections, or addresses and ports of UDP clients, that were given to the endpoint of the L4 service.",
+        |one| one.connections,
+    ),
+    (
+        "bascule_service_moved_total",
+        "Of these, those that another endpoint had before, which is gone or down.",
+        |one| one.moved,
+    ),
+];

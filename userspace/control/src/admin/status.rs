@@ -1,11 +1,14 @@
 //! The process at one moment.
 
 use super::api::{
-    EndpointStatus, ListenerStatus, PacketCount, ProcessState, Status, UpstreamStatus, WorkerStatus,
+    EndpointStatus, L4EndpointStatus, L4ServiceStatus, ListenerStatus, PacketCount, ProcessState,
+    Status, UpstreamStatus, WorkerStatus,
 };
 use super::instance::Instance;
 use balance::{Snapshot, Upstream};
-use kernel::{CounterSample, Load};
+use kernel::{
+    CounterSample, EndpointState, Forwarding, Load, ServiceEndpointStatus, ServiceStatus,
+};
 use proxy::ListenerPlan;
 use std::time::{Duration, Instant};
 
@@ -43,6 +46,7 @@ pub(super) fn status(instance: &impl Instance, started: Instant, now: Instant) -
             .iter()
             .map(|plan| upstream(&plan.balancer, now))
             .collect(),
+        services: instance.services().iter().map(service).collect(),
         packets: instance.packets().iter().map(packets).collect(),
     }
 }
@@ -87,6 +91,39 @@ fn endpoint(snapshot: &Snapshot) -> EndpointStatus {
         requests: snapshot.requests,
         failures: snapshot.failures,
         ejections: snapshot.ejections,
+    }
+}
+
+fn service(status: &ServiceStatus) -> L4ServiceStatus {
+    L4ServiceStatus {
+        name: status.name.clone(),
+        address: format!("{}/{}", status.address, status.protocol.name()),
+        mode: match status.forwarding {
+            Forwarding::Nat => "nat",
+            Forwarding::L2Dsr => "l2_dsr",
+            Forwarding::Tunnel => "ipip",
+        }
+        .to_owned(),
+        endpoints: status.endpoints.iter().map(service_endpoint).collect(),
+    }
+}
+
+fn service_endpoint(status: &ServiceEndpointStatus) -> L4EndpointStatus {
+    L4EndpointStatus {
+        address: status.address.to_string(),
+        weight: status.weight,
+        state: match status.state {
+            EndpointState::Up if status.weight > 0 => "up",
+            EndpointState::Up | EndpointState::Draining => "draining",
+            EndpointState::Down | EndpointState::Free => "down",
+        }
+        .to_owned(),
+        packets: status.packets,
+        bytes: status.bytes,
+        reply_packets: status.reply_packets,
+        reply_bytes: status.reply_bytes,
+        connections: status.flows,
+        moved: status.moved,
     }
 }
 

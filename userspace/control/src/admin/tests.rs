@@ -132,6 +132,10 @@ impl Instance for Pretended {
         &self.bans
     }
 
+    fn services(&self) -> Vec<kernel::ServiceStatus> {
+        Vec::new()
+    }
+
     fn packets(&self) -> Vec<CounterSample> {
         self.packets.lock().unwrap().clone()
     }

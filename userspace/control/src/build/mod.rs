@@ -7,10 +7,12 @@ mod file;
 mod listeners;
 mod routes;
 mod rule_sets;
+mod services;
 mod upstreams;
 pub(crate) mod waf;
 
 pub(crate) use rule_sets::SharedRules;
+pub(crate) use services::ServicePlan;
 pub use upstreams::{ProbeKind, ProbePlan};
 
 use crate::audit_sinks::AuditPlace;
@@ -119,6 +121,7 @@ pub(crate) struct Memory {
     /// Sockets for datagrams, one a worker.
     datagrams: HashMap<SocketAddr, Arc<[UdpSocket]>>,
     upstreams: HashMap<String, Arc<Upstream>>,
+    services: Vec<ServicePlan>,
     key_sets: HashMap<String, Arc<KeySetHandle>>,
     key_stores: HashMap<(String, PathBuf), Arc<KeyStoreHandle>>,
     /// By what they were made of.
@@ -135,6 +138,11 @@ impl Memory {
             workers,
             ..Self::default()
         }
+    }
+
+    /// The L4 services, in the order of the configuration.
+    pub(crate) fn services(&self) -> &[ServicePlan] {
+        &self.services
     }
 
     /// What is held of what rules keep beyond a transaction, by policy.
@@ -228,7 +236,8 @@ pub(crate) fn build(loaded: &Loaded, before: &Memory, dry: bool) -> Result<Built
     };
     let listeners = listeners::build(&mut site);
     let datagrams = listeners::datagrams(&mut site);
-    let (upstreams, probes) = upstreams::build(&mut site);
+    let (upstreams, mut probes) = upstreams::build(&mut site);
+    probes.extend(services::build(&mut site));
     let (policies, reports) = waf::build(&mut site);
     let (methods, keys) = auth::build(&mut site);
     let routes = routes::build(&mut site, &policies, &methods);

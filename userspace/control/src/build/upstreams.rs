@@ -326,7 +326,7 @@ fn hash_by(balance: &Balance) -> Option<HashBy> {
     }
 }
 
-fn health_check(health: &Health) -> HealthCheck {
+pub(super) fn health_check(health: &Health) -> HealthCheck {
     HealthCheck {
         interval: health.interval,
         timeout: health.timeout,
@@ -337,7 +337,7 @@ fn health_check(health: &Health) -> HealthCheck {
     }
 }
 
-fn probe_kind(health: &Health) -> ProbeKind {
+pub(super) fn probe_kind(health: &Health) -> ProbeKind {
     match &health.http {
         None => ProbeKind::Tcp,
         Some(path) => ProbeKind::Http {

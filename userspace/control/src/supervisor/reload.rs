@@ -2,7 +2,7 @@
 
 use super::{Reloaded, Supervisor, report};
 use crate::access_log::{self, AccessLog};
-use crate::build::{self, Built};
+use crate::build::{self, Built, Memory};
 use crate::handover::Handed;
 use crate::listening::bind_new;
 use crate::service;
@@ -43,7 +43,7 @@ impl Supervisor {
         let mut built = build::build(&loaded, &memory, false)?;
         let old = self.lock().bound.clone();
         let mut bound = bind_new(&loaded, &built, &self.sockets, &old, &mut Handed::default())?;
-        let prepared = self.open_rest(&loaded);
+        let prepared = self.open_rest(&loaded, built.memory());
         let access_log = match prepared {
             Ok(access_log) => access_log,
             Err(diagnostics) => {
@@ -97,7 +97,11 @@ impl Supervisor {
         clippy::type_complexity,
         reason = "an access log that changes may change to none"
     )]
-    fn open_rest(&self, loaded: &Loaded) -> Result<Option<Option<AccessLog>>, Diagnostics> {
+    fn open_rest(
+        &self,
+        loaded: &Loaded,
+        memory: &Memory,
+    ) -> Result<Option<Option<AccessLog>>, Diagnostics> {
         let open = self
             .lock()
             .access_log
@@ -110,6 +114,7 @@ impl Supervisor {
         };
         self.kernel
             .follow(loaded.config.kernel.as_ref())
+            .and_then(|()| self.kernel.balance(memory.services()))
             .map_err(|error| {
                 let span = loaded
                     .config

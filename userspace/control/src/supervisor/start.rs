@@ -88,6 +88,7 @@ async fn supervise(supervisor: &Arc<Supervisor>, mut admin: Admin<Supervisor>) {
     let watcher = tokio::spawn(watch::files(Arc::clone(supervisor)));
     let signals = tokio::spawn(watch::signals(Arc::clone(supervisor)));
     let sweeper = tokio::spawn(watch::bans(Arc::clone(supervisor)));
+    let balancer = tokio::spawn(watch::services(Arc::clone(supervisor)));
     supervisor
         .state
         .store(State::Serving as u8, Ordering::Release);
@@ -104,6 +105,7 @@ async fn supervise(supervisor: &Arc<Supervisor>, mut admin: Admin<Supervisor>) {
     watcher.abort();
     signals.abort();
     sweeper.abort();
+    balancer.abort();
     let patience = supervisor.lock().loaded.config.timeouts.drain;
     let ending = Arc::clone(supervisor);
     let finish = |leave| tokio::task::spawn_blocking(move || ending.finish(patience, leave));
@@ -209,6 +211,8 @@ impl Supervisor {
         self.kernel
             .attach(kernel.as_ref(), pins)
             .map_err(StartError::Kernel)?;
+        let services = self.lock().memory.services().to_vec();
+        self.kernel.balance(&services).map_err(StartError::Kernel)?;
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *workers {
             Some(workers) => workers.serve(self.number()).map_err(StartError::Workers),
