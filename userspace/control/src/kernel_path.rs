@@ -15,6 +15,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) struct KernelPath {
     bans: Bans,
     gate: Mutex<Outcome>,
+    services: Mutex<Balanced>,
+}
+
+/// The L4 services in force.
+#[derive(Default)]
+struct Balanced {
+    plans: Vec<ServicePlan>,
+    /// Another process is about to write to the kernel's tables, or does: this one keeps away from them.
+    is_left: bool,
 }
 
 /// What became of the gate.
@@ -30,6 +39,7 @@ impl KernelPath {
         Self {
             bans: Bans::new(kernel.map(limits).unwrap_or_default()),
             gate: Mutex::new(Outcome::UserSpace("not attached yet".to_owned())),
+            services: Mutex::default(),
         }
     }
 
@@ -102,9 +112,16 @@ impl KernelPath {
 
     /// Another process has failed to take our place: program, interfaces and policy are ours again.
     pub(crate) fn retake(&self, kernel: Option<&Kernel>) {
+        let mut balanced = self.balanced();
+        balanced.is_left = false;
         let (Outcome::Attached(gate), Some(kernel)) = (&mut *self.lock(), kernel) else {
             return;
         };
+        let specs: Vec<_> = balanced.plans.iter().map(ServicePlan::now).collect();
+        let services = gate.services();
+        if let Err(error) = services.read_again().and_then(|()| services.apply(&specs)) {
+            tracing::error!(%error, "the L4 services are not all as they were");
+        }
         let spec = spec(kernel);
         let retaken = gate
             .retake()
@@ -161,20 +178,52 @@ impl KernelPath {
         Ok(())
     }
 
-    /// Balances these services, and no others.
+    /// Balances these services, and no others. What their endpoints were found to be by an earlier process holds until
+    /// this one has probed them.
     pub(crate) fn balance(&self, plans: &[ServicePlan]) -> Result<(), String> {
+        let mut balanced = self.balanced();
         match &*self.lock() {
             Outcome::Attached(gate) => {
-                let specs: Vec<_> = plans.iter().map(ServicePlan::now).collect();
                 let services = gate.services();
-                services.apply(&specs).map_err(|error| error.to_string())
+                for plan in plans.iter().filter(|_| balanced.plans.is_empty()) {
+                    plan.adopt(&services);
+                }
+                let specs: Vec<_> = plans.iter().map(ServicePlan::now).collect();
+                services.apply(&specs).map_err(|error| error.to_string())?;
+                services.keep_neighbours();
             }
-            Outcome::UserSpace(_) if plans.is_empty() => Ok(()),
-            Outcome::UserSpace(reason) => Err(format!(
-                "`services` are balanced by the XDP gate, which is not attached: {reason}. For `l2_dsr` and `ipip` there \
-                 is no other way, and for `nat` none yet"
-            )),
+            Outcome::UserSpace(_) if plans.is_empty() => {}
+            Outcome::UserSpace(reason) => {
+                return Err(format!(
+                    "`services` are balanced by the XDP gate, which is not attached: {reason}. For `l2_dsr` and `ipip` \
+                     there is no other way, and for `nat` none yet"
+                ));
+            }
         }
+        balanced.plans = plans.to_vec();
+        Ok(())
+    }
+
+    /// Has the services in the kernel follow what probes say; now and then the kernel is reminded of their endpoints.
+    pub(crate) fn follow_health(&self, remind: bool) -> Result<(), String> {
+        let balanced = self.balanced();
+        if balanced.plans.is_empty() || balanced.is_left {
+            return Ok(());
+        }
+        let Some(services) = self.services() else {
+            return Ok(());
+        };
+        let specs: Vec<_> = balanced.plans.iter().map(ServicePlan::now).collect();
+        let applied = services.apply(&specs).map_err(|error| error.to_string());
+        if remind {
+            services.keep_neighbours();
+        }
+        applied
+    }
+
+    /// Keeps away from the tables of the services: another process is about to take them over.
+    pub(crate) fn leave_services(&self) {
+        self.balanced().is_left = true;
     }
 
     /// The services in the kernel; none without a gate.
@@ -183,6 +232,10 @@ impl KernelPath {
             Outcome::Attached(gate) => Some(gate.services()),
             Outcome::UserSpace(_) => None,
         }
+    }
+
+    fn balanced(&self) -> MutexGuard<'_, Balanced> {
+        self.services.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn load_files(&self, kernel: Option<&Kernel>) -> Result<(), String> {

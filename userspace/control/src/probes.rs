@@ -222,6 +222,10 @@ async fn run(mut targets: watch::Receiver<Arc<Target>>, outcomes: IntCounterVec)
             outcome(&result),
         ];
         outcomes.with_label_values(&labels).inc();
+        // Somebody else knew more about it (`ServicePlan::adopt`); from now on this result does.
+        if target.is_healthy() != probe.is_healthy() {
+            probe = target.begin();
+        }
         if let Some(transition) = probe.on_result(result, started, random::spread()) {
             target.tell(&transition);
         }

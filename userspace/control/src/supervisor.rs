@@ -170,16 +170,8 @@ impl Supervisor {
     }
 
     /// Has the kernel's services follow the health of their endpoints.
-    pub(crate) fn balance(&self, remind: bool) -> Result<(), String> {
-        let services = self.lock().memory.services().to_vec();
-        if services.is_empty() {
-            return Ok(());
-        }
-        self.kernel.balance(&services)?;
-        if let Some(services) = self.kernel.services().filter(|_| remind) {
-            services.keep_neighbours();
-        }
-        Ok(())
+    pub(crate) fn follow_health(&self, remind: bool) -> Result<(), String> {
+        self.kernel.follow_health(remind)
     }
 
     /// The L4 services with their counters; none without a gate, or where they cannot be read.

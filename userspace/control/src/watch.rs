@@ -14,6 +14,10 @@ use tokio::time::{MissedTickBehavior, interval};
 /// rename or through a symbolic link, and file systems that tell nobody.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How often the services in the kernel follow what probes say, and how often it is reminded of their endpoints.
+const BALANCE: Duration = Duration::from_millis(100);
+const BALANCES_A_REMINDER: u32 = 50;
+
 /// How often expired bans are removed.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -137,11 +141,6 @@ async fn look(files: BTreeSet<PathBuf>) -> Looks {
     looked.await.unwrap_or_default()
 }
 
-/// Removes bans whose time is over, so that their places are free again.
-/// How often the services in the kernel follow what probes say, and how often it is reminded of their endpoints.
-const BALANCE: Duration = Duration::from_millis(100);
-const BALANCES_A_REMINDER: u32 = 50;
-
 /// Has services in the kernel follow the health of their endpoints.
 pub(crate) async fn services(supervisor: Arc<Supervisor>) {
     let mut ticks = interval(BALANCE);
@@ -150,7 +149,7 @@ pub(crate) async fn services(supervisor: Arc<Supervisor>) {
         ticks.tick().await;
         let is_reminder = round.is_multiple_of(BALANCES_A_REMINDER);
         let one = Arc::clone(&supervisor);
-        let work = tokio::task::spawn_blocking(move || one.balance(is_reminder));
+        let work = tokio::task::spawn_blocking(move || one.follow_health(is_reminder));
         if let Ok(Err(error)) = work.await {
             tracing::warn!(
                 error,
@@ -160,6 +159,7 @@ pub(crate) async fn services(supervisor: Arc<Supervisor>) {
     }
 }
 
+/// Removes bans whose time is over, so that their places are free again.
 pub(crate) async fn bans(supervisor: Arc<Supervisor>) {
     let mut sweeps = interval(SWEEP);
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);

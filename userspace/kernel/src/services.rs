@@ -68,50 +68,36 @@ struct Planned {
 impl Services {
     /// Takes over what an earlier process left in the maps.
     pub(crate) fn adopt(maps: ServiceMaps) -> Result<Self, ServiceError> {
-        let endpoints = maps.endpoints()?;
-        let mut active = HashMap::new();
-        for (key, service) in maps.services()? {
-            let places = (1..)
-                .zip(endpoints.iter().skip(1))
-                .filter(|(_, endpoint)| endpoint.state != 0 && endpoint.service == service.serial)
-                .map(|(place, _)| place)
-                .collect();
-            let table = Vec::new();
-            active.insert(
-                key,
-                Active {
-                    service,
-                    table,
-                    places,
-                },
-            );
-        }
-        let taken: HashSet<u32> = active
-            .values()
-            .flat_map(|active| active.places.iter().copied())
-            .collect();
-        let indexes: HashSet<u32> = active.values().map(|active| active.service.index).collect();
-        let serials = endpoints.iter().map(|endpoint| endpoint.serial);
-        let last_serial = serials
-            .chain(active.values().map(|active| active.service.serial))
-            .max();
-        let inner = Inner {
-            maps,
-            active,
-            endpoints,
-            free_endpoints: (1..limits::ENDPOINTS)
-                .filter(|place| !taken.contains(place))
-                .collect(),
-            free_services: (0..limits::SERVICES)
-                .filter(|index| !indexes.contains(index))
-                .collect(),
-            last_serial: last_serial.unwrap_or(0),
-            specs: Vec::new(),
-            is_applied: false,
-        };
         Ok(Self {
-            inner: Arc::new(Mutex::new(inner)),
+            inner: Arc::new(Mutex::new(Inner::read(maps)?)),
         })
+    }
+
+    /// Looks what is in the kernel, where another process may have written to it. [`Services::apply`] then makes it what
+    /// this process wants.
+    ///
+    /// # Errors
+    /// Where the kernel refuses to read its maps.
+    pub fn read_again(&self) -> Result<(), ServiceError> {
+        self.lock().read_again()
+    }
+
+    /// The endpoints of a service that are down in the kernel, whoever found that.
+    #[must_use]
+    pub fn down(&self, spec: &ServiceSpec) -> HashSet<SocketAddr> {
+        let inner = self.lock();
+        let active = inner.active.get(&spec.key());
+        let places = active.into_iter().flat_map(|active| &active.places);
+        let there: Vec<&Endpoint> = places
+            .filter_map(|place| inner.endpoints.get(*place as usize))
+            .filter(|endpoint| endpoint.state == EndpointState::Down as u8)
+            .collect();
+        let is_down = |one: &ServiceEndpoint| {
+            let one = one.endpoint(0);
+            there.iter().any(|old| is_same(old, &one))
+        };
+        let endpoints = spec.endpoints.iter().filter(|one| is_down(one));
+        endpoints.map(|one| one.address).collect()
     }
 
     /// Makes these the services, and no others.
@@ -171,6 +157,63 @@ impl Services {
 }
 
 impl Inner {
+    /// What is in the maps.
+    fn read(maps: ServiceMaps) -> Result<Self, ServiceError> {
+        let mut inner = Self {
+            maps,
+            active: HashMap::new(),
+            endpoints: Vec::new(),
+            free_endpoints: VecDeque::new(),
+            free_services: VecDeque::new(),
+            last_serial: 0,
+            specs: Vec::new(),
+            is_applied: false,
+        };
+        inner.read_again()?;
+        Ok(inner)
+    }
+
+    fn read_again(&mut self) -> Result<(), ServiceError> {
+        let endpoints = self.maps.endpoints()?;
+        let mut active = HashMap::new();
+        for (key, service) in self.maps.services()? {
+            let places = (1..)
+                .zip(endpoints.iter().skip(1))
+                .filter(|(_, endpoint)| endpoint.state != 0 && endpoint.service == service.serial)
+                .map(|(place, _)| place)
+                .collect();
+            let table = Vec::new();
+            active.insert(
+                key,
+                Active {
+                    service,
+                    table,
+                    places,
+                },
+            );
+        }
+        let taken: HashSet<u32> = active
+            .values()
+            .flat_map(|active| active.places.iter().copied())
+            .collect();
+        let indexes: HashSet<u32> = active.values().map(|active| active.service.index).collect();
+        let serials = endpoints.iter().map(|endpoint| endpoint.serial);
+        let last_serial = serials
+            .chain(active.values().map(|active| active.service.serial))
+            .max();
+        self.free_endpoints = (1..limits::ENDPOINTS)
+            .filter(|place| !taken.contains(place))
+            .collect();
+        self.free_services = (0..limits::SERVICES)
+            .filter(|index| !indexes.contains(index))
+            .collect();
+        self.active = active;
+        self.endpoints = endpoints;
+        self.last_serial = last_serial.unwrap_or(0);
+        self.is_applied = false;
+        Ok(())
+    }
+
     fn apply(&mut self, specs: &[ServiceSpec]) -> Result<(), ServiceError> {
         if self.is_applied && self.specs == specs {
             return Ok(());

@@ -4,7 +4,7 @@ use super::upstreams::{health_check, probe_kind};
 use super::{ProbePlan, Site};
 use balance::{Affinity, Algorithm, EndpointSpec, Upstream, UpstreamSpec};
 use config::{Entry, Service, ServiceAffinity, ServiceMode, ServiceProtocol};
-use kernel::{EndpointState, Forwarding, Protocol, ServiceEndpoint, ServiceSpec};
+use kernel::{EndpointState, Forwarding, Protocol, ServiceEndpoint, ServiceSpec, Services};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ pub(crate) struct ServicePlan {
     spec: ServiceSpec,
     /// The same endpoints in the same order.
     health: Arc<Upstream>,
+    is_probed: bool,
 }
 
 impl ServicePlan {
@@ -26,6 +27,16 @@ impl ServicePlan {
             }
         }
         spec
+    }
+
+    /// Takes over which endpoints are down from what is in the kernel: the process that put it there has probed them. The
+    /// first probe of this one decides anew.
+    pub(crate) fn adopt(&self, services: &Services) {
+        let down = services.down(&self.spec);
+        let endpoints = self.health.endpoints().iter();
+        for endpoint in endpoints.filter(|one| self.is_probed && down.contains(&one.address())) {
+            endpoint.set_healthy(false);
+        }
     }
 }
 
@@ -70,9 +81,14 @@ pub(super) fn build(site: &mut Site<'_>) -> Vec<ProbePlan> {
             tls: Vec::new(),
             header: None,
         }));
+        let is_probed = health.is_some();
         let health = Arc::clone(&upstream);
         site.after.upstreams.insert(name, upstream);
-        site.after.services.push(ServicePlan { spec, health });
+        site.after.services.push(ServicePlan {
+            spec,
+            health,
+            is_probed,
+        });
     }
     probes
 }

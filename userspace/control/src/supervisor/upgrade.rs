@@ -65,6 +65,7 @@ impl Supervisor {
         tracing::info!(program = %program.display(), "the next process is started");
         let mut successor = Successor::start(&program, &self.arguments(), patience)?;
         let prepared = successor.prepare(&estate, || self.state() == State::Serving)?;
+        self.kernel.leave_services();
         if let Err(error) = successor.go(self.bans()) {
             // It must not touch the kernel path any more when we take it back.
             drop(successor);
