@@ -12,3 +12,4 @@ mod given;
 mod robust;
 mod schema;
 mod secrets;
+mod services;
