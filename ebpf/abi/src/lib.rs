@@ -78,6 +78,9 @@ pub mod maps {
     /// Ring of [`Sample`](crate::Sample)s. Not pinned: each process has one of its own.
     pub const SAMPLES: &str = "SAMPLES";
 
+    /// The maps of bans, which the operator's limits size.
+    pub const BANS: [&str; 4] = [BANS_V4, BANS_V6, PREFIX_BANS_V4, PREFIX_BANS_V6];
+
     /// Every map that is pinned.
     pub const ALL: [&str; 21] = [
         VERSION,
@@ -126,6 +129,8 @@ pub mod limits {
     /// Directions of flows that are remembered, unless the operator says otherwise; a flow of NAT has two. Beyond it
     /// the least recently used ones are forgotten: their packets are balanced anew.
     pub const FLOWS: u32 = 131_072;
+    /// As [`FLOWS`], while there is no service.
+    pub const FLOWS_IDLE: u32 = 64;
     /// Interfaces that packets leave by without the kernel's stack. Packets for others go through the stack.
     pub const WAYS_OUT: u32 = 64;
     /// Source ports that are tried for a flow whose client is hidden behind an address of ours. Where all are taken,

@@ -180,11 +180,18 @@ impl KernelPath {
 
     /// Balances these services, and no others. What their endpoints were found to be by an earlier process holds until
     /// this one has probed them.
-    pub(crate) fn balance(&self, plans: &[ServicePlan]) -> Result<(), String> {
+    pub(crate) fn balance(
+        &self,
+        kernel: Option<&Kernel>,
+        plans: &[ServicePlan],
+    ) -> Result<(), String> {
         let mut balanced = self.balanced();
         match &*self.lock() {
             Outcome::Attached(gate) => {
                 let services = gate.services();
+                if let Some(kernel) = kernel {
+                    services.set_flows(kernel.flows);
+                }
                 for plan in plans.iter().filter(|_| balanced.plans.is_empty()) {
                     plan.adopt(&services);
                 }

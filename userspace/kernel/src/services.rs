@@ -7,6 +7,7 @@
 mod error;
 mod maps;
 mod neighbours;
+mod room;
 mod spec;
 mod status;
 
@@ -18,8 +19,10 @@ pub use status::{ServiceEndpointStatus, ServiceStatus};
 use abi::limits;
 use abi::service::{Endpoint, MAGLEV_SLOTS, MaglevTable, Service, ServiceKey};
 use balance::maglev::{self, Backend};
+use room::Room;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The services in the kernel. Cheap to clone; lives as long as the gate's maps.
@@ -30,6 +33,7 @@ pub struct Services {
 
 struct Inner {
     maps: ServiceMaps,
+    room: Room,
     /// What is in the kernel, by the key of the service.
     active: HashMap<ServiceKey, Active>,
     /// The endpoints by their places; the first is never used.
@@ -67,9 +71,9 @@ struct Planned {
 
 impl Services {
     /// Takes over what an earlier process left in the maps.
-    pub(crate) fn adopt(maps: ServiceMaps) -> Result<Self, ServiceError> {
+    pub(crate) fn adopt(maps: ServiceMaps, pins: &Path) -> Result<Self, ServiceError> {
         Ok(Self {
-            inner: Arc::new(Mutex::new(Inner::read(maps)?)),
+            inner: Arc::new(Mutex::new(Inner::read(maps, pins)?)),
         })
     }
 
@@ -98,6 +102,14 @@ impl Services {
         };
         let endpoints = spec.endpoints.iter().filter(|one| is_down(one));
         endpoints.map(|one| one.address).collect()
+    }
+
+    /// How many directions of flows are remembered as soon as there are services; a flow of NAT has two. Takes effect with
+    /// the next [`Services::apply`]. Without services there is room for a few alone.
+    pub fn set_flows(&self, flows: u32) {
+        let mut inner = self.lock();
+        inner.is_applied &= inner.room.wanted == flows;
+        inner.room.wanted = flows;
     }
 
     /// Makes these the services, and no others.
@@ -158,9 +170,10 @@ impl Services {
 
 impl Inner {
     /// What is in the maps.
-    fn read(maps: ServiceMaps) -> Result<Self, ServiceError> {
+    fn read(maps: ServiceMaps, pins: &Path) -> Result<Self, ServiceError> {
         let mut inner = Self {
             maps,
+            room: Room::new(pins),
             active: HashMap::new(),
             endpoints: Vec::new(),
             free_endpoints: VecDeque::new(),
@@ -236,7 +249,13 @@ impl Inner {
         };
         // What fails half-way is tried again, whatever is asked for then.
         self.is_applied = false;
+        if !specs.is_empty() {
+            self.room.fit(self.room.wanted)?;
+        }
         self.carry_out(planned)?;
+        if specs.is_empty() {
+            self.room.fit(limits::FLOWS_IDLE)?;
+        }
         self.specs = specs.to_vec();
         self.is_applied = true;
         Ok(())

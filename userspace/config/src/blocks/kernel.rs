@@ -61,6 +61,10 @@ block! {
         /// Addresses and prefixes that are never banned, limited or counted in a flood; only what is malformed is dropped.
         /// Bans do not concern them at accept either.
         allow: Vec<IpNet> = Vec::new();
+        /// Directions of flows that L4 services remember; a flow of NAT has two. Beyond it the one that was silent longest is
+        /// forgotten: its packets are balanced anew. Each takes about 200 bytes, from the first service on. Another number
+        /// may be put in force by a reload; the flows go on.
+        flows: u32 = 131_072, within 1024..=16_777_216;
         /// What is banned.
         bans: Bans = Bans::default();
         /// What one source may send. What is left out is not limited. ICMP that path MTU and neighbour discovery need

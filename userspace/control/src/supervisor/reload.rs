@@ -114,7 +114,10 @@ impl Supervisor {
         };
         self.kernel
             .follow(loaded.config.kernel.as_ref())
-            .and_then(|()| self.kernel.balance(memory.services()))
+            .and_then(|()| {
+                let kernel = loaded.config.kernel.as_ref();
+                self.kernel.balance(kernel, memory.services())
+            })
             .map_err(|error| {
                 let span = loaded
                     .config

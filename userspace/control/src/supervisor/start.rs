@@ -212,7 +212,9 @@ impl Supervisor {
             .attach(kernel.as_ref(), pins)
             .map_err(StartError::Kernel)?;
         let services = self.lock().memory.services().to_vec();
-        self.kernel.balance(&services).map_err(StartError::Kernel)?;
+        self.kernel
+            .balance(kernel.as_ref(), &services)
+            .map_err(StartError::Kernel)?;
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *workers {
             Some(workers) => workers.serve(self.number()).map_err(StartError::Workers),

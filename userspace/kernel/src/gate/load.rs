@@ -14,7 +14,7 @@ use aya::maps::{Array, Map, MapData, MapError, MapInfo, ProgramArray};
 use aya::programs::{ProgramError, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) struct Loaded {
     pub(super) ebpf: Ebpf,
@@ -30,7 +30,7 @@ enum Pinned {
     Nothing,
     /// Maps that fit: they are used as they are.
     Fitting,
-    /// Maps of our version with other limits: their bans move to new maps.
+    /// Maps of our version with other limits: their bans move to new maps, all else stays.
     OtherLimits,
     /// Maps of a version whose bans can be read: they move to new maps, and nothing else does.
     OldBans,
@@ -44,7 +44,7 @@ pub(super) fn load(pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
     match inspect(pins, limits)? {
         Pinned::Nothing | Pinned::Fitting => {
             let mut ebpf = load_object(object, limits, pins.path())?;
-            let (counters, services, control) = bind(&mut ebpf, bans)?;
+            let (counters, services, control) = bind(&mut ebpf, bans, pins.path())?;
             Ok(Loaded {
                 ebpf,
                 counters,
@@ -56,21 +56,40 @@ pub(super) fn load(pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
         // ones are complete, so that a crash on the way loses no ban.
         Pinned::OtherLimits => {
             bans.bind(pinned_bans(pins)?)?;
+            let staging = stage(pins)?;
+            for name in abi::maps::ALL {
+                if !abi::maps::BANS.contains(&name) {
+                    let map = open(pins, name).map_err(AttachError::Map)?;
+                    map.pin(staging.join(name)).map_err(|error| {
+                        AttachError::Map(MapError::PinError {
+                            name: Some(name.to_owned()),
+                            error,
+                        })
+                    })?;
+                }
+            }
             load_in_place(object, pins, bans)
         }
         Pinned::OldBans => {
             bans.absorb_old(&pinned_bans(pins)?)?;
+            stage(pins)?;
             load_in_place(object, pins, bans)
         }
     }
 }
 
-/// Loads the programs over new maps, which take the place of those that are pinned.
-fn load_in_place(object: &[u8], pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
+/// Makes the folder for new maps.
+fn stage(pins: &PinDir) -> Result<PathBuf, AttachError> {
     let staging = pins.staging();
     fs::create_dir(&staging).map_err(pin(&staging))?;
+    Ok(staging)
+}
+
+/// Loads the programs over the staged maps, and new ones where there is none; they take the place of those that are pinned.
+fn load_in_place(object: &[u8], pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
+    let staging = pins.staging();
     let mut ebpf = load_object(object, bans.limits(), &staging)?;
-    let (counters, services, control) = bind(&mut ebpf, bans)?;
+    let (counters, services, control) = bind(&mut ebpf, bans, pins.path())?;
     pins.publish_staging()?;
     Ok(Loaded {
         ebpf,
@@ -86,6 +105,8 @@ fn load_object(object: &[u8], limits: BanLimits, pin_dir: &Path) -> Result<Ebpf,
         .default_map_pin_directory(pin_dir)
         // Maps of maps cannot say themselves that they are to be pinned.
         .map_pin_path(abi::maps::MAGLEV, pin_dir.join(abi::maps::MAGLEV))
+        // Until there are services.
+        .map_max_entries(abi::maps::FLOWS, abi::limits::FLOWS_IDLE)
         .map_max_entries(abi::maps::BANS_V4, limits.addresses)
         .map_max_entries(abi::maps::BANS_V6, limits.addresses)
         .map_max_entries(abi::maps::PREFIX_BANS_V4, limits.prefixes)
@@ -121,7 +142,11 @@ fn absent(name: &str) -> MapError {
     }
 }
 
-fn bind(ebpf: &mut Ebpf, bans: &Bans) -> Result<(Counters, Services, Control), AttachError> {
+fn bind(
+    ebpf: &mut Ebpf,
+    bans: &Bans,
+    pins: &Path,
+) -> Result<(Counters, Services, Control), AttachError> {
     let mut take = |name: &str| ebpf.take_map(name).ok_or_else(|| absent(name));
     let mut version: Array<MapData, u32> = take(abi::maps::VERSION)
         .and_then(Array::try_from)
@@ -131,7 +156,7 @@ fn bind(ebpf: &mut Ebpf, bans: &Bans) -> Result<(Counters, Services, Control), A
         .and_then(SettingsMap::new)
         .map_err(AttachError::Map)?;
     bans.bind(BanMaps::new(&mut take).map_err(AttachError::Map)?)?;
-    let services = Services::adopt(ServiceMaps::new(&mut take).map_err(AttachError::Map)?)?;
+    let services = Services::adopt(ServiceMaps::new(&mut take).map_err(AttachError::Map)?, pins)?;
     let control = Control::new(settings, &mut take).map_err(AttachError::Map)?;
     // Last: maps without a version were not completed and are made anew.
     version.set(0, abi::VERSION, 0).map_err(AttachError::Map)?;

@@ -51,6 +51,9 @@ pub enum ServiceError {
         /// Why not.
         error: Box<MapError>,
     },
+    /// The flows cannot move to a map of another size.
+    #[error("there is no other room for the flows of services: {0}")]
+    Room(String),
     /// The kernel did not take an interface.
     #[error("packets cannot leave by interface {index}: {error}")]
     WayOut {

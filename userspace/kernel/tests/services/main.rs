@@ -3,5 +3,6 @@
 mod bench;
 mod flows;
 mod forwarding;
+mod room;
 #[path = "../support/mod.rs"]
 mod support;

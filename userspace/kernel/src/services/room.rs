@@ -1,0 +1,103 @@
+//! How many flows the kernel has room for. A map cannot grow: another one takes its place, and the flows move.
+
+use super::ServiceError;
+use crate::object::OBJECT;
+use abi::service::{Flow, FlowKey};
+use aya::EbpfLoader;
+use aya::maps::{HashMap, Map, MapData, MapError, ProgramArray};
+use aya::programs::{ProgramError, Xdp};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+type Flows = HashMap<MapData, FlowKey, Flow>;
+
+/// `BPF_NOEXIST`: what is there already is newer.
+const IF_ABSENT: u64 = 1;
+
+/// The room for flows.
+pub(super) struct Room {
+    /// The folder where the maps are pinned.
+    pins: PathBuf,
+    /// Directions of flows that are remembered while there are services.
+    pub(super) wanted: u32,
+}
+
+impl Room {
+    pub(super) fn new(pins: &Path) -> Self {
+        Self {
+            pins: pins.to_owned(),
+            wanted: abi::limits::FLOWS,
+        }
+    }
+
+    /// Makes room for so many, if there is more or less. Known flows go on.
+    ///
+    /// The program that balances comes anew with the map; the gate hands packets to the old one until the flows have
+    /// moved. Those that begin while they do so follow after that.
+    pub(super) fn fit(&self, flows: u32) -> Result<(), ServiceError> {
+        let path = self.pins.join(abi::maps::FLOWS);
+        let open = || MapData::from_pin(&path).map_err(room);
+        let there = open()?;
+        if there.info().map_err(room)?.max_entries() == flows {
+            return Ok(());
+        }
+        let again = open()?;
+        fs::remove_file(&path).map_err(other)?;
+        self.replace(there, flows).inspect_err(|_| {
+            // The program in use goes on with the old one, so the next process should find that.
+            let _ = fs::remove_file(&path);
+            let _ = again.pin(&path);
+        })
+    }
+
+    fn replace(&self, old: MapData, flows: u32) -> Result<(), ServiceError> {
+        let object = OBJECT.ok_or_else(|| ServiceError::Room("it was not built".to_owned()))?;
+        let mut ebpf = EbpfLoader::new()
+            .default_map_pin_directory(&self.pins)
+            .map_pin_path(abi::maps::MAGLEV, self.pins.join(abi::maps::MAGLEV))
+            .map_max_entries(abi::maps::FLOWS, flows)
+            .load(object)
+            .map_err(other)?;
+        let mut take = |name: &str| {
+            ebpf.take_map(name).ok_or_else(|| MapError::InvalidName {
+                name: name.to_owned(),
+            })
+        };
+        let mut new: Flows = take(abi::maps::FLOWS)
+            .and_then(Flows::try_from)
+            .map_err(room)?;
+        let mut next: ProgramArray<MapData> = take(abi::maps::NEXT_PROGRAM)
+            .and_then(ProgramArray::try_from)
+            .map_err(room)?;
+        let most = old.info().map_err(room)?.max_entries();
+        let old = Flows::try_from(Map::LruHashMap(old)).map_err(room)?;
+        let program = ebpf
+            .program_mut(abi::XDP_SERVICES)
+            .ok_or_else(|| other(ProgramError::NotLoaded))?;
+        let program: &mut Xdp = program.try_into().map_err(other)?;
+        program.load().map_err(other)?;
+        let descriptor = program.fd().map_err(other)?;
+        let descriptor = descriptor.try_clone().map_err(other)?;
+        move_flows(&old, &mut new, most);
+        next.set(0, &descriptor, 0).map_err(room)?;
+        move_flows(&old, &mut new, most);
+        Ok(())
+    }
+}
+
+/// Copies what is not there yet. One that cannot be copied is balanced anew.
+fn move_flows(old: &Flows, new: &mut Flows, most: u32) {
+    // Where entries leave while one looks, the kernel begins again at the first.
+    let bound = most as usize * 2;
+    for (key, flow) in old.iter().take(bound).flatten() {
+        let _ = new.insert(key, flow, IF_ABSENT);
+    }
+}
+
+fn room(error: MapError) -> ServiceError {
+    ServiceError::kernel("make room for the flows")(error)
+}
+
+fn other(error: impl std::fmt::Display) -> ServiceError {
+    ServiceError::Room(error.to_string())
+}
