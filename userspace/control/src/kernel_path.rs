@@ -3,13 +3,13 @@
 use crate::build::ServicePlan;
 use config::{FloodAction, GateVerdict, Kernel, KernelMode};
 use kernel::{
-    BanLimits, Bans, Counters, FileBan, FloodPolicy, Gate, GatePolicy, GateSpec, Mode, RateLimit,
+    BanLimits, BanList, Bans, Counters, FloodPolicy, Gate, GatePolicy, GateSpec, Mode, RateLimit,
     Services, SourceLimits, UsedMode,
 };
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The bans and, where this host allows it, the XDP gate that carries them out.
 pub(crate) struct KernelPath {
@@ -247,13 +247,13 @@ impl KernelPath {
 
     fn load_files(&self, kernel: Option<&Kernel>) -> Result<(), String> {
         let files = kernel.iter().flat_map(|kernel| &kernel.bans.files);
-        let mut bans: Vec<FileBan> = Vec::new();
+        let mut lists = Vec::new();
         for path in files.flat_map(|files| &files.found) {
-            bans.extend(kernel::read_ban_file(path).map_err(|error| error.to_string())?);
+            lists.push(Arc::new(read(path)?));
         }
         let change = self
             .bans
-            .replace_file_bans(&bans)
+            .replace_lists(&lists)
             .map_err(|error| error.to_string())?;
         if change.added + change.removed > 0 {
             tracing::info!(
@@ -268,6 +268,12 @@ impl KernelPath {
     fn lock(&self) -> MutexGuard<'_, Outcome> {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn read(path: &Path) -> Result<BanList, String> {
+    let bans = kernel::read_ban_file(path).map_err(|error| error.to_string())?;
+    let source = path.to_string_lossy();
+    BanList::new(&source, &bans).map_err(|error| format!("{source}: {error}"))
 }
 
 fn limits(kernel: &Kernel) -> BanLimits {

@@ -4,8 +4,12 @@ mod allowed;
 mod entry;
 mod error;
 mod file;
+mod kind;
+mod list;
 mod listener;
 mod maps;
+mod mirror;
+mod replace;
 mod score;
 mod table;
 mod target;
@@ -15,6 +19,7 @@ mod tests;
 pub use entry::Ban;
 pub use error::BanError;
 pub use file::{BanFileError, BanLineError, FileBan, parse_ban_file, read_ban_file};
+pub use list::BanList;
 pub(crate) use maps::BanMaps;
 pub use score::ScoreBan;
 pub use target::{TargetError, parse_target};
@@ -22,23 +27,23 @@ pub use target::{TargetError, parse_target};
 use crate::clock;
 use abi::Origin;
 use allowed::Allowed;
-use std::collections::HashMap;
+use kind::Kind;
+use replace::{Lists, Next};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use table::Table;
-use target::is_address;
 use types::IpNet;
 
 /// How many bans there may be at one time, for each IP version. A ban beyond is refused with [`BanError::Full`] and
 /// counted ([`Bans::refused`]); expired ones make room first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BanLimits {
-    /// Single addresses. 1,048,576 by default; each takes about 100 bytes here and 130 in the kernel, once used, and 16
-    /// in the kernel for a place.
+    /// Single addresses. 1,048,576 by default; each takes 16 or 28 bytes here where a list has it and about 100 where it
+    /// was added, 130 in the kernel, once used, and 32 in the kernel for a place.
     pub addresses: u32,
-    /// Prefixes. 1,048,576 by default; each takes about 100 bytes here and up to 260 in the kernel, once used.
+    /// Prefixes. 1,048,576 by default; each takes as much here and up to 260 bytes in the kernel, once used.
     pub prefixes: u32,
 }
 
@@ -58,16 +63,16 @@ pub enum Added {
     New,
     /// The target was banned already; time and reason are the new ones.
     Updated,
-    /// A ban file bans the target without end: nothing to add.
+    /// A ban list bans the target without end. The ban is kept, for when the list does so no longer.
     InFile,
 }
 
-/// What [`Bans::replace_file_bans`] did.
+/// What [`Bans::replace_lists`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FileChange {
+pub struct ListChange {
     /// Bans that are new.
     pub added: usize,
-    /// Bans that no file names any more.
+    /// Bans that no list has any more.
     pub removed: usize,
 }
 
@@ -80,12 +85,21 @@ pub struct Bans {
 }
 
 struct Shared {
+    /// What was added. A target may be in a list as well, whose ban counts then.
     table: Table,
+    /// What lists ban.
+    lists: RwLock<Lists>,
+    /// Bans of all lists, readable without a lock.
+    listed: AtomicUsize,
     /// Who is never banned.
     allowed: RwLock<Allowed>,
     limits: BanLimits,
     /// Held for every change; the maps are there while a gate is.
     writer: Mutex<Option<BanMaps>>,
+    /// Who waits for `writer` to change one ban.
+    waiting: AtomicUsize,
+    /// Held while lists are replaced.
+    replacing: Mutex<()>,
     refused: AtomicU64,
     /// When a full list last looked for expired bans.
     searched_ns: AtomicU64,
@@ -104,9 +118,13 @@ impl Bans {
         Self {
             shared: Arc::new(Shared {
                 table: Table::new(),
+                lists: RwLock::default(),
+                listed: AtomicUsize::new(0),
                 allowed: RwLock::default(),
                 limits,
                 writer: Mutex::new(None),
+                waiting: AtomicUsize::new(0),
+                replacing: Mutex::default(),
                 refused: AtomicU64::new(0),
                 searched_ns: AtomicU64::new(0),
                 listener: listener::Told::default(),
@@ -114,11 +132,16 @@ impl Bans {
         }
     }
 
-    /// Whether a client at this address is banned now. Without any bans it costs one load; else it takes a lock that
+    /// Whether a client at this address is banned now. Without any bans it costs two loads; else it takes a lock that
     /// is free almost always. Made to be asked at accept.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.shared.table.contains(address, clock::boot_ns) && !self.is_allowed(address)
+        let address = address.to_canonical();
+        let is_listed = || {
+            self.shared.listed.load(Ordering::Relaxed) != 0 && self.lists().now.contains(address)
+        };
+        (self.shared.table.contains(address, clock::boot_ns) || is_listed())
+            && !self.is_allowed(address)
     }
 
     /// Whether the address is on the allow list, where no ban concerns it.
@@ -173,25 +196,22 @@ impl Bans {
         if let Some(allowed) = self.allowed().around(&target) {
             return Err(BanError::Allowed { target, allowed });
         }
-        let mut writer = self.writer();
+        let mut writer = self.writer_soon();
         let now_ns = clock::boot_ns();
         let old = self.shared.table.get(&target);
-        if old.is_some_and(|old| old.origin == Origin::List as u8) {
-            return Ok(Added::InFile);
-        }
         if old.is_none() {
             self.make_room(&mut writer, &target, now_ns)?;
         }
         let mut ban = entry::new(&target, now_ns, ttl, origin, reason);
         ban.repetition = repetition;
-        if old.is_some() {
-            ban.packets = packets(writer.as_ref(), &target);
-        }
-        self.put(&mut writer, target, ban)?;
+        self.enter(&mut writer, &target, Some(ban))?;
+        self.shared.table.insert(target, ban);
         drop(writer);
         self.shared.listener.tell();
         let was_banned = old.is_some_and(|old| !old.is_expired(now_ns));
-        Ok(if was_banned {
+        Ok(if self.lists().now.get(&target).is_some() {
+            Added::InFile
+        } else if was_banned {
             Added::Updated
         } else {
             Added::New
@@ -201,56 +221,78 @@ impl Bans {
     /// Lifts a ban. Says whether there was one; only the very target that was banned is lifted, not a prefix around it.
     ///
     /// # Errors
-    /// [`BanError::FromFile`] where a ban file names the target, [`BanError::Kernel`] where the map does not let go.
+    /// [`BanError::FromFile`] where a ban list has the target, [`BanError::Kernel`] where the map does not let go.
     pub fn del(&self, target: IpNet) -> Result<bool, BanError> {
         let target = target::check(target)?;
-        let mut writer = self.writer();
-        let Some(old) = self.shared.table.get(&target) else {
-            return Ok(false);
-        };
-        if old.origin == Origin::List as u8 {
+        let mut writer = self.writer_soon();
+        let old = self.shared.table.get(&target);
+        if old.is_some() {
+            self.take(&mut writer, &target)?;
+        }
+        if self.lists().now.get(&target).is_some() {
             return Err(BanError::FromFile { target });
         }
-        self.take(&mut writer, &target)?;
-        Ok(!old.is_expired(clock::boot_ns()))
+        Ok(old.is_some_and(|old| !old.is_expired(clock::boot_ns())))
     }
 
     /// Every ban that holds now, ordered by target.
     #[must_use]
     pub fn list(&self) -> Vec<Ban> {
+        let listed = self.lists().now;
+        let added = self.shared.table.all();
+        let added = added.iter().map(|(target, _)| *target);
+        let added = added.filter(|target| listed.get(target).is_none());
+        let mut targets: Vec<IpNet> = listed.targets().chain(added).collect();
+        targets.sort_unstable();
+        self.described(&listed, &targets)
+    }
+
+    /// Every ban that was added and holds now, ordered by target.
+    #[must_use]
+    pub fn added_bans(&self) -> Vec<Ban> {
         let now_ns = clock::boot_ns();
-        let mut bans: Vec<Ban> = self
-            .shared
-            .table
-            .all()
-            .into_iter()
-            .filter(|(_, ban)| !ban.is_expired(now_ns))
-            .map(|(target, ban)| Ban::new(target, &ban, now_ns))
-            .collect();
-        bans.sort_unstable_by_key(|ban| ban.target);
-        let maps = self.writer();
-        for ban in &mut bans {
-            ban.packets = packets(maps.as_ref(), &ban.target);
-        }
-        bans
+        let mut added = self.shared.table.all();
+        added.retain(|(_, ban)| !ban.is_expired(now_ns));
+        added.sort_unstable_by_key(|(target, _)| *target);
+        let bans = added.into_iter();
+        bans.map(|(target, ban)| Ban::new(target, &ban, now_ns, None))
+            .collect()
     }
 
     /// The bans that concern an address, the narrowest first: its own and those of prefixes around it.
     #[must_use]
     pub fn covering(&self, address: IpAddr) -> Vec<Ban> {
         let address = address.to_canonical();
-        let mut bans = self.list();
-        bans.retain(|ban| ban.target.contains(&address));
-        bans.sort_unstable_by_key(|ban| std::cmp::Reverse(ban.target.prefix_len()));
-        bans
+        let listed = self.lists().now;
+        let mut targets = listed.around(address);
+        targets.extend(self.shared.table.around(address));
+        targets.sort_unstable_by_key(|target| std::cmp::Reverse(target.prefix_len()));
+        targets.dedup();
+        self.described(&listed, &targets)
     }
 
-    /// Lifts every ban that was added at run time, and says how many. Bans from files stay: their files say so.
+    /// The bans of these targets that hold.
+    fn described(&self, listed: &BanList, targets: &[IpNet]) -> Vec<Ban> {
+        let now_ns = clock::boot_ns();
+        let counted = self.packets(targets);
+        let describe = |target: &IpNet| {
+            let (ban, source) = match listed.get(target) {
+                Some(ban) => (ban, listed.source(target)),
+                None => (self.added(target)?, None),
+            };
+            let mut ban = Ban::new(*target, &ban, now_ns, source);
+            ban.packets = counted.get(target).copied().unwrap_or(0);
+            Some(ban)
+        };
+        targets.iter().filter_map(describe).collect()
+    }
+
+    /// Lifts every ban that was added at run time, and says how many. Bans of lists stay: their sources say so.
     ///
     /// # Errors
     /// [`BanError::Kernel`]; bans lifted before stay lifted.
     pub fn flush(&self) -> Result<usize, BanError> {
-        self.take_all(|ban| ban.origin != Origin::List as u8)
+        self.take_all(|_| true)
     }
 
     /// Removes what has expired, here and in the kernel, and says how much. To be called every few seconds: an expired
@@ -263,53 +305,17 @@ impl Bans {
         self.take_all(|ban| ban.is_expired(now_ns))
     }
 
-    /// Makes the bans from files exactly these: all of them, or none where they exceed the limits.
-    ///
-    /// # Errors
-    /// [`BanError::Full`] before anything changed; [`BanError::Kernel`] where the map refuses one of them.
-    pub fn replace_file_bans(&self, bans: &[FileBan]) -> Result<FileChange, BanError> {
-        let mut wanted = HashMap::with_capacity(bans.len());
-        for ban in bans {
-            wanted.insert(target::check(ban.target)?, ban.reason.as_str());
-        }
-        let mut writer = self.writer();
-        let present = self.shared.table.all();
-        let is_stale = |(target, ban): &&(IpNet, abi::Ban)| {
-            ban.origin == Origin::List as u8 && !wanted.contains_key(target)
-        };
-        let stale: Vec<IpNet> = present
-            .iter()
-            .filter(is_stale)
-            .map(|(target, _)| *target)
-            .collect();
-        self.check_room(&stale, wanted.keys())?;
-
-        for target in &stale {
-            self.take(&mut writer, target)?;
-        }
-        let now_ns = clock::boot_ns();
-        let mut added = 0;
-        for (target, reason) in wanted {
-            let ban = entry::new(&target, now_ns, None, Origin::List, reason);
-            let old = self.shared.table.get(&target);
-            if old.is_some_and(|old| entry::says_the_same(&old, &ban)) {
-                continue;
-            }
-            self.put(&mut writer, target, ban)?;
-            added += usize::from(old.is_none_or(|old| old.origin != Origin::List as u8));
-        }
-        drop(writer);
-        self.shared.listener.tell();
-        Ok(FileChange {
-            added,
-            removed: stale.len(),
-        })
+    /// How many bans lists have.
+    #[must_use]
+    pub fn listed(&self) -> usize {
+        self.shared.listed.load(Ordering::Relaxed)
     }
 
-    /// Bans in the list, expired ones that wait for the sweep included.
+    /// Bans of lists and those that were added, expired ones that wait for the sweep included. What both have counts
+    /// twice.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shared.table.len()
+        self.listed() + self.shared.table.len()
     }
 
     /// Nobody is banned.
@@ -336,50 +342,6 @@ impl Bans {
         self.writer().is_some()
     }
 
-    /// Takes over what the kernel's maps hold and writes every change through to them from now on.
-    pub(crate) fn bind(&self, mut maps: BanMaps) -> Result<(), BanError> {
-        let now_ns = clock::boot_ns();
-        let mut writer = self.writer();
-        for (target, ban) in maps
-            .all()
-            .map_err(|error| BanError::Read(Box::new(error)))?
-        {
-            if ban.is_expired(now_ns) {
-                maps.remove(&target)?;
-            } else if self.shared.table.get(&target).is_none() {
-                self.shared.table.insert(target, ban);
-            }
-        }
-        let all = self.shared.table.all();
-        for (target, ban) in &all {
-            let (kind, limit) = self.limit(target);
-            if self.shared.table.count_like(target) > limit as usize {
-                return Err(BanError::Full { kind, limit });
-            }
-            maps.insert(target, ban)?;
-        }
-        *writer = Some(maps);
-        drop(writer);
-        self.shared.listener.tell();
-        Ok(())
-    }
-
-    /// Takes over what maps of an older layout hold, and leaves them as they are.
-    pub(crate) fn absorb_old(&self, maps: &BanMaps) -> Result<(), BanError> {
-        let now_ns = clock::boot_ns();
-        let _writer = self.writer();
-        let all = maps
-            .all()
-            .map_err(|error| BanError::Read(Box::new(error)))?;
-        for (target, misread) in all {
-            let ban = abi::Ban::from_old(&misread);
-            if !ban.is_expired(now_ns) && self.shared.table.get(&target).is_none() {
-                self.shared.table.insert(target, ban);
-            }
-        }
-        Ok(())
-    }
-
     /// From now on the list stands alone; what is in the maps stays there.
     pub(crate) fn unbind(&self) {
         *self.writer() = None;
@@ -393,53 +355,88 @@ impl Bans {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(
-        &self,
-        maps: &mut Option<BanMaps>,
-        target: IpNet,
-        ban: abi::Ban,
-    ) -> Result<(), BanError> {
-        if let Some(maps) = maps {
-            maps.insert(&target, &ban)?;
-        }
-        self.shared.table.insert(target, ban);
-        Ok(())
+    /// As `writer`, for one ban: whoever replaces lists lets go soon.
+    fn writer_soon(&self) -> MutexGuard<'_, Option<BanMaps>> {
+        self.shared.waiting.fetch_add(1, Ordering::AcqRel);
+        let writer = self.writer();
+        self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
+        writer
+    }
+
+    fn replacing(&self) -> MutexGuard<'_, ()> {
+        self.shared
+            .replacing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lists(&self) -> Lists {
+        self.shared
+            .lists
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set_lists(&self, now: &Arc<BanList>, next: Option<Next>) {
+        let now = Arc::clone(now);
+        self.shared.listed.store(now.len(), Ordering::Relaxed);
+        let mut lists = self
+            .shared
+            .lists
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *lists = Lists { now, next };
+    }
+
+    /// The ban of a target that was added, if it still holds.
+    fn added(&self, target: &IpNet) -> Option<abi::Ban> {
+        let ban = self.shared.table.get(target);
+        ban.filter(|ban| !ban.is_expired(clock::boot_ns()))
     }
 
     fn take(&self, maps: &mut Option<BanMaps>, target: &IpNet) -> Result<(), BanError> {
-        if let Some(maps) = maps {
-            maps.remove(target)?;
-        }
+        self.enter(maps, target, None)?;
         self.shared.table.remove(target);
         Ok(())
     }
 
     fn take_all(&self, chosen: impl Fn(&abi::Ban) -> bool) -> Result<usize, BanError> {
-        let mut writer = self.writer();
-        let mut count = 0;
-        for (target, ban) in self.shared.table.all() {
-            if chosen(&ban) {
-                self.take(&mut writer, &target)?;
-                count += 1;
+        if self.shared.table.len() == 0 {
+            return Ok(0);
+        }
+        let mut all = self.shared.table.all();
+        all.retain(|(_, ban)| chosen(ban));
+        for (target, _) in &all {
+            let mut writer = self.writer_soon();
+            // Whoever banned it again in the meantime wants it banned.
+            if self
+                .shared
+                .table
+                .get(target)
+                .is_some_and(|ban| chosen(&ban))
+            {
+                self.take(&mut writer, target)?;
             }
         }
-        Ok(count)
+        Ok(all.len())
     }
 
-    fn limit(&self, target: &IpNet) -> (&'static str, u32) {
-        let limits = self.shared.limits;
-        match (target, is_address(target)) {
-            (IpNet::V4(_), true) => ("IPv4 addresses", limits.addresses),
-            (IpNet::V6(_), true) => ("IPv6 addresses", limits.addresses),
-            (IpNet::V4(_), false) => ("IPv4 prefixes", limits.prefixes),
-            (IpNet::V6(_), false) => ("IPv6 prefixes", limits.prefixes),
+    fn full(&self, kind: Kind) -> BanError {
+        self.shared.refused.fetch_add(1, Ordering::Relaxed);
+        BanError::Full {
+            kind: kind.name(),
+            limit: kind.limit(self.shared.limits),
+            setting: kind.setting(),
         }
     }
 
-    fn full(&self, target: &IpNet) -> BanError {
-        self.shared.refused.fetch_add(1, Ordering::Relaxed);
-        let (kind, limit) = self.limit(target);
-        BanError::Full { kind, limit }
+    /// Whether there is a place for one more.
+    fn has_room(&self, kind: Kind) -> bool {
+        let lists = self.lists();
+        let next = lists.next.map_or(0, |next| next.list.count(kind));
+        let listed = lists.now.count(kind).max(next);
+        listed + self.shared.table.count(kind) < kind.limit(self.shared.limits) as usize
     }
 
     /// One more of the target's kind: expired ones leave first where there is no place.
@@ -449,13 +446,13 @@ impl Bans {
         target: &IpNet,
         now_ns: u64,
     ) -> Result<(), BanError> {
-        let limit = self.limit(target).1 as usize;
-        if self.shared.table.count_like(target) < limit {
+        let kind = Kind::of(target);
+        if self.has_room(kind) {
             return Ok(());
         }
         let searched_ns = self.shared.searched_ns.load(Ordering::Relaxed);
         if now_ns.saturating_sub(searched_ns) < SEARCH_GAP_NS {
-            return Err(self.full(target));
+            return Err(self.full(kind));
         }
         self.shared.searched_ns.store(now_ns, Ordering::Relaxed);
         for (expired, ban) in self.shared.table.all() {
@@ -463,36 +460,9 @@ impl Bans {
                 self.take(maps, &expired)?;
             }
         }
-        if self.shared.table.count_like(target) < limit {
+        if self.has_room(kind) {
             return Ok(());
         }
-        Err(self.full(target))
+        Err(self.full(kind))
     }
-
-    /// Whether there is room for all of `wanted` once `leaving` are gone.
-    fn check_room<'a>(
-        &self,
-        leaving: &[IpNet],
-        wanted: impl Iterator<Item = &'a IpNet>,
-    ) -> Result<(), BanError> {
-        let mut more: HashMap<&'static str, i64> = HashMap::new();
-        for target in leaving {
-            *more.entry(self.limit(target).0).or_default() -= 1;
-        }
-        for target in wanted.filter(|target| self.shared.table.get(target).is_none()) {
-            let (kind, limit) = self.limit(target);
-            let more = more.entry(kind).or_default();
-            *more += 1;
-            let present = i64::try_from(self.shared.table.count_like(target)).unwrap_or(i64::MAX);
-            if present.saturating_add(*more) > i64::from(limit) {
-                return Err(self.full(target));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Packets that a ban has dropped, as the program counted them.
-fn packets(maps: Option<&BanMaps>, target: &IpNet) -> u64 {
-    maps.and_then(|maps| maps.packets(target)).unwrap_or(0)
 }

@@ -23,6 +23,11 @@ pub fn boot_time() -> Duration {
     Duration::from_nanos(boot_ns())
 }
 
+/// Seconds since boot; 136 years of uptime at most.
+pub(crate) fn boot_s() -> u32 {
+    u32::try_from(boot_ns() / 1_000_000_000).unwrap_or(u32::MAX)
+}
+
 /// A span in nanoseconds; more than 584 years count as that.
 pub(crate) fn span_ns(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)

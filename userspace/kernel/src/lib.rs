@@ -6,6 +6,7 @@
 //! [`Gate::attach`] adopts what it finds. [`HostReport`] says which path a host gets and why.
 
 mod bans;
+mod batch;
 mod clock;
 mod counters;
 mod gate;
@@ -19,8 +20,8 @@ mod steer;
 pub use abi::Reason as PacketReason;
 pub use abi::steer::Load;
 pub use bans::{
-    Added, Ban, BanError, BanFileError, BanLimits, BanLineError, Bans, FileBan, FileChange,
-    ScoreBan, TargetError, parse_ban_file, parse_target, read_ban_file,
+    Added, Ban, BanError, BanFileError, BanLimits, BanLineError, BanList, Bans, FileBan,
+    ListChange, ScoreBan, TargetError, parse_ban_file, parse_target, read_ban_file,
 };
 pub use clock::boot_time;
 pub use counters::{CounterError, CounterSample, Counters};

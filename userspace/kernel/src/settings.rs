@@ -14,18 +14,15 @@ pub(crate) struct SettingsMap {
 struct Shared {
     map: Array<MapData, Settings>,
     policy: GatePolicy,
-    generation: u32,
 }
 
 impl SettingsMap {
-    /// Takes over the generation of the lists that the map has; everything else is as in `policy` from the next write on.
+    /// Leaves the generation of the lists as it is; everything else is as in `policy` from the next write on.
     pub(crate) fn new(map: Map) -> Result<Self, MapError> {
         let map: Array<MapData, Settings> = map.try_into()?;
-        let generation = map.get(&0, 0)?.generation;
         let shared = Shared {
             map,
             policy: GatePolicy::default(),
-            generation,
         };
         Ok(Self {
             shared: Arc::new(Mutex::new(shared)),
@@ -38,6 +35,21 @@ impl SettingsMap {
         shared.write()
     }
 
+    /// The generation of the lists that the programs go by.
+    pub(crate) fn generation(&self) -> Result<u32, MapError> {
+        Ok(self.lock().map.get(&0, 0)?.generation)
+    }
+
+    /// Switches to another generation of the lists; everything else stays as it is.
+    pub(crate) fn set_generation(&self, generation: u32) -> Result<(), MapError> {
+        let mut shared = self.lock();
+        let settings = Settings {
+            generation,
+            ..shared.map.get(&0, 0)?
+        };
+        shared.map.set(0, settings, 0)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Shared> {
         // A write is the last step of each change, so what a panic leaves behind is whole.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -46,7 +58,8 @@ impl SettingsMap {
 
 impl Shared {
     fn write(&mut self) -> Result<(), MapError> {
-        let settings = self.policy.settings(self.generation);
+        // Read again: in an upgrade another process may have switched the lists.
+        let settings = self.policy.settings(self.map.get(&0, 0)?.generation);
         self.map.set(0, settings, 0)
     }
 }

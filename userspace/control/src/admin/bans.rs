@@ -142,7 +142,7 @@ pub(super) fn flush(bans: &Bans) -> Answer {
     match bans.flush() {
         Ok(lifted) => {
             tracing::info!(lifted, "bans flushed");
-            let kept = bans.list().len();
+            let kept = bans.listed();
             answer::json(StatusCode::OK, &BanFlushed { lifted, kept })
         }
         Err(error) => refused(&error),
@@ -162,8 +162,10 @@ fn refused(error: &BanError) -> Answer {
     let status = match error {
         BanError::Target(_) | BanError::ZeroTtl { .. } => StatusCode::BAD_REQUEST,
         BanError::FromFile { .. } | BanError::Allowed { .. } => StatusCode::CONFLICT,
-        BanError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
-        BanError::Kernel { .. } | BanError::Read(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        BanError::Full { .. } | BanError::ListsTooLong { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        BanError::Kernel { .. } | BanError::Read(_) | BanError::Switch(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
     };
     answer::problem(status, error.to_string())
 }

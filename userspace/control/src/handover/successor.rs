@@ -184,11 +184,7 @@ impl Successor {
 
     /// Hands over the bans, lets the next process take connections, and waits until it does.
     pub(crate) fn go(&mut self, bans: &Bans) -> Result<(), UpgradeError> {
-        let bans: Vec<_> = bans
-            .list()
-            .into_iter()
-            .filter(|ban| !ban.from_file)
-            .collect();
+        let bans = bans.added_bans();
         let told = bans
             .chunks(BANS_A_MESSAGE)
             .try_for_each(|some| {

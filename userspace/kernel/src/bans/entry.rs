@@ -2,6 +2,7 @@
 
 use crate::clock::span_ns;
 use abi::{Lists, Origin, REASON_MAX_BYTES};
+use std::sync::Arc;
 use std::time::Duration;
 use types::IpNet;
 
@@ -18,18 +19,25 @@ pub struct Ban {
     pub remaining: Option<Duration>,
     /// How long ago it was made.
     pub age: Duration,
-    /// A ban file names it.
+    /// A ban list has it.
     pub from_file: bool,
     /// Its score was too high.
     pub by_score: bool,
     /// Which ban of the target it is, where it is one by score: 1 is the first.
     pub repetition: u8,
+    /// Which list: a file, a URL, or the name that it was loaded under.
+    pub source: Option<Arc<str>>,
     /// Packets that it dropped in the kernel; beyond 65,536 an estimate, good to about one in a hundred.
     pub packets: u64,
 }
 
 impl Ban {
-    pub(super) fn new(target: IpNet, ban: &abi::Ban, now_ns: u64) -> Self {
+    pub(super) fn new(
+        target: IpNet,
+        ban: &abi::Ban,
+        now_ns: u64,
+        source: Option<Arc<str>>,
+    ) -> Self {
         let remaining = ban.expires_ns.saturating_sub(now_ns);
         let reason = ban
             .reason
@@ -43,6 +51,7 @@ impl Ban {
             from_file: ban.origin == Origin::List as u8,
             by_score: ban.origin == Origin::Score as u8,
             repetition: ban.repetition,
+            source,
             packets: ban.packets,
         }
     }
@@ -55,7 +64,7 @@ pub(super) fn new(
     origin: Origin,
     reason: &str,
 ) -> abi::Ban {
-    let (reason, reason_len) = kept(reason);
+    let Reason { bytes, used } = kept(reason);
     abi::Ban {
         // 0 means no end, so the end of time itself is the last moment before it.
         expires_ns: ttl.map_or(0, |ttl| now_ns.saturating_add(span_ns(ttl)).max(1)),
@@ -65,26 +74,51 @@ pub(super) fn new(
         lists: Lists::ALWAYS,
         prefix_len: target.prefix_len(),
         origin: origin as u8,
-        reason_len,
+        reason_len: used,
         repetition: 0,
-        reason,
+        reason: bytes,
     }
 }
 
-/// The same but for what came of it since: the moment when it was made and what the program counted.
-pub(super) fn says_the_same(left: &abi::Ban, right: &abi::Ban) -> bool {
-    let (added_s, packets, lists) = (left.added_s, left.packets, left.lists);
-    let right = abi::Ban {
+/// A ban of a list.
+pub(super) fn listed(length: u8, added_s: u32, reason: Reason) -> abi::Ban {
+    abi::Ban {
+        expires_ns: 0,
+        packets: 0,
         added_s,
-        packets,
-        lists,
-        ..*right
-    };
-    *left == right
+        lists: Lists::ALWAYS,
+        prefix_len: length,
+        origin: Origin::List as u8,
+        reason_len: reason.used,
+        repetition: 0,
+        reason: reason.bytes,
+    }
+}
+
+/// As much of a reason as a ban has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Reason {
+    bytes: [u8; REASON_MAX_BYTES],
+    used: u8,
+}
+
+impl Default for Reason {
+    fn default() -> Self {
+        kept("")
+    }
+}
+
+impl Reason {
+    pub(super) fn of(ban: &abi::Ban) -> Self {
+        Self {
+            bytes: ban.reason,
+            used: ban.reason_len,
+        }
+    }
 }
 
 /// As many characters as fit. Control characters become spaces: the reason goes to terminals and logs.
-fn kept(reason: &str) -> ([u8; REASON_MAX_BYTES], u8) {
+pub(super) fn kept(reason: &str) -> Reason {
     let mut bytes = [0; REASON_MAX_BYTES];
     let mut used = 0;
     for character in reason.chars() {
@@ -99,7 +133,10 @@ fn kept(reason: &str) -> ([u8; REASON_MAX_BYTES], u8) {
         character.encode_utf8(free);
         used += character.len_utf8();
     }
-    (bytes, used as u8)
+    Reason {
+        bytes,
+        used: used as u8,
+    }
 }
 
 #[cfg(test)]
@@ -109,7 +146,7 @@ mod tests {
     fn round_trip(reason: &str) -> String {
         let target = "203.0.113.7/32".parse().expect("a prefix");
         let ban = new(&target, 5, None, Origin::Added, reason);
-        Ban::new(target, &ban, 5).reason
+        Ban::new(target, &ban, 5, None).reason
     }
 
     #[test]

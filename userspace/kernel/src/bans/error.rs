@@ -1,7 +1,7 @@
 //! Why a ban was refused.
 
 use super::TargetError;
-use aya::maps::MapError;
+use std::io;
 use types::IpNet;
 
 /// Why a ban was not made or lifted. Nothing changed.
@@ -19,12 +19,31 @@ pub enum BanError {
         target: IpNet,
     },
     /// The limit is reached.
-    #[error("{limit} {kind} are banned already, which is the limit; raise it or lift some bans")]
+    #[error(
+        "{limit} {kind} are banned already, which is the limit; raise `{setting}` or lift some bans"
+    )]
     Full {
         /// What there are too many of.
         kind: &'static str,
         /// The limit.
         limit: u32,
+        /// The setting that has the limit.
+        setting: &'static str,
+    },
+    /// The lists have more bans than there is room for.
+    #[error(
+        "the ban lists have, with the bans that were added, {found} {kind}, and the table holds {limit}; raise \
+         `{setting}` or shorten the lists; what was loaded before stays in force"
+    )]
+    ListsTooLong {
+        /// What there are too many of.
+        kind: &'static str,
+        /// How many there are.
+        found: usize,
+        /// The limit.
+        limit: u32,
+        /// The setting that has the limit.
+        setting: &'static str,
     },
     /// The allow list has the target.
     #[error(
@@ -50,9 +69,12 @@ pub enum BanError {
         /// The target.
         target: IpNet,
         /// Why not.
-        error: Box<MapError>,
+        error: io::Error,
     },
     /// The kernel's maps cannot be read.
     #[error("cannot read the bans in the kernel: {0}")]
-    Read(#[source] Box<MapError>),
+    Read(#[source] io::Error),
+    /// The kernel did not switch to the new lists.
+    #[error("the kernel did not switch to the new ban lists, the old ones stay in force: {0}")]
+    Switch(#[source] io::Error),
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use types::IpNet;
 
 /// Bytes of a ban file that are read. A larger one is refused: it is none, or it belongs into a firewall.
@@ -18,7 +19,7 @@ pub struct FileBan {
     /// The address or prefix.
     pub target: IpNet,
     /// The comment on its line, or the file's name.
-    pub reason: String,
+    pub reason: Arc<str>,
 }
 
 /// A line that is no ban.
@@ -103,6 +104,7 @@ pub fn read_ban_file(path: &Path) -> Result<Vec<FileBan>, BanFileError> {
 /// # Errors
 /// The lines that are no bans, at most 20.
 pub fn parse_ban_file(text: &str, name: &str) -> Result<Vec<FileBan>, Vec<BanLineError>> {
+    let name: Arc<str> = name.into();
     let mut bans = Vec::new();
     let mut errors = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -113,11 +115,12 @@ pub fn parse_ban_file(text: &str, name: &str) -> Result<Vec<FileBan>, Vec<BanLin
         match parse_target(target) {
             Ok(target) => {
                 let comment = comment.trim();
-                let reason = if comment.is_empty() { name } else { comment };
-                bans.push(FileBan {
-                    target,
-                    reason: reason.to_owned(),
-                });
+                let reason = if comment.is_empty() {
+                    Arc::clone(&name)
+                } else {
+                    comment.into()
+                };
+                bans.push(FileBan { target, reason });
             }
             Err(error) => errors.push(BanLineError {
                 line: index + 1,

@@ -1,99 +1,161 @@
 //! The four ban maps in the kernel.
 
 use super::BanError;
-use super::target::is_address;
+use super::kind::Kind;
+use super::list::Octets;
+use crate::batch::{BatchMap, Stopped};
+use crate::settings::SettingsMap;
 use abi::Ban;
-use aya::maps::lpm_trie::{Key, LpmTrie};
-use aya::maps::{HashMap, Map, MapData, MapError};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use types::{IpNet, Ipv4Net, Ipv6Net};
+use aya::Pod;
+use aya::maps::lpm_trie::Key;
+use aya::maps::{Map, MapError};
+use std::io;
+use std::net::IpAddr;
+use types::IpNet;
 
 /// Writes bans where the XDP program reads them.
 pub(crate) struct BanMaps {
-    v4: HashMap<MapData, [u8; 4], Ban>,
-    v6: HashMap<MapData, [u8; 16], Ban>,
-    prefixes_v4: LpmTrie<MapData, [u8; 4], Ban>,
-    prefixes_v6: LpmTrie<MapData, [u8; 16], Ban>,
+    pub(super) v4: BatchMap<[u8; 4], Ban>,
+    pub(super) v6: BatchMap<[u8; 16], Ban>,
+    pub(super) prefixes_v4: BatchMap<Key<[u8; 4]>, Ban>,
+    pub(super) prefixes_v6: BatchMap<Key<[u8; 16]>, Ban>,
+    /// Where the generation of the lists is; older layouts have none.
+    settings: Option<SettingsMap>,
+}
+
+/// What is written to one map.
+pub(super) struct Batch<A> {
+    pub(super) puts: Vec<((A, u8), Ban)>,
+    pub(super) removals: Vec<(A, u8)>,
+}
+
+impl<A> Default for Batch<A> {
+    fn default() -> Self {
+        Self {
+            puts: Vec::new(),
+            removals: Vec::new(),
+        }
+    }
+}
+
+/// A map for one kind of targets.
+pub(super) trait Store<A> {
+    fn write(&mut self, batch: &Batch<A>) -> Result<(), BanError>;
+}
+
+impl<A: Octets + Pod> Store<A> for BatchMap<A, Ban> {
+    fn write(&mut self, batch: &Batch<A>) -> Result<(), BanError> {
+        write(self, batch, |(address, _)| address)
+    }
+}
+
+impl<A: Octets + Pod> Store<A> for BatchMap<Key<A>, Ban> {
+    fn write(&mut self, batch: &Batch<A>) -> Result<(), BanError> {
+        write(self, batch, |(address, length)| {
+            Key::new(u32::from(length), address)
+        })
+    }
+}
+
+fn write<A: Octets, K: Pod>(
+    map: &mut BatchMap<K, Ban>,
+    batch: &Batch<A>,
+    key: impl Fn((A, u8)) -> K,
+) -> Result<(), BanError> {
+    let (places, bans): (Vec<(A, u8)>, Vec<Ban>) = batch.puts.iter().copied().unzip();
+    let keys: Vec<K> = places.iter().copied().map(&key).collect();
+    map.put_all(&keys, &bans)
+        .map_err(|stopped| refused_at("take", &places, stopped))?;
+    let keys: Vec<K> = batch.removals.iter().copied().map(&key).collect();
+    map.remove_all(&keys)
+        .map_err(|stopped| refused_at("lift", &batch.removals, stopped))
 }
 
 impl BanMaps {
     /// Takes the maps by their names in the object.
     pub(crate) fn new(
+        settings: Option<SettingsMap>,
         mut map: impl FnMut(&str) -> Result<Map, MapError>,
     ) -> Result<Self, MapError> {
         Ok(Self {
-            v4: map(abi::maps::BANS_V4)?.try_into()?,
-            v6: map(abi::maps::BANS_V6)?.try_into()?,
-            prefixes_v4: map(abi::maps::PREFIX_BANS_V4)?.try_into()?,
-            prefixes_v6: map(abi::maps::PREFIX_BANS_V6)?.try_into()?,
+            v4: BatchMap::new(map(abi::maps::BANS_V4)?)?,
+            v6: BatchMap::new(map(abi::maps::BANS_V6)?)?,
+            prefixes_v4: BatchMap::new(map(abi::maps::PREFIX_BANS_V4)?)?,
+            prefixes_v6: BatchMap::new(map(abi::maps::PREFIX_BANS_V6)?)?,
+            settings,
         })
     }
 
-    pub(super) fn insert(&mut self, target: &IpNet, ban: &Ban) -> Result<(), BanError> {
-        match (target.addr(), is_address(target)) {
-            (IpAddr::V4(address), true) => self.v4.insert(address.octets(), ban, 0),
-            (IpAddr::V6(address), true) => self.v6.insert(address.octets(), ban, 0),
-            (IpAddr::V4(address), false) => {
-                self.prefixes_v4
-                    .insert(&key(target, address.octets()), ban, 0)
-            }
-            (IpAddr::V6(address), false) => {
-                self.prefixes_v6
-                    .insert(&key(target, address.octets()), ban, 0)
-            }
+    pub(super) fn put(&mut self, target: &IpNet, ban: &Ban) -> Result<(), BanError> {
+        match (target.addr(), Kind::of(target)) {
+            (IpAddr::V4(address), Kind::AddressV4) => self.v4.put(&address.octets(), ban),
+            (IpAddr::V6(address), Kind::AddressV6) => self.v6.put(&address.octets(), ban),
+            (IpAddr::V4(address), _) => self.prefixes_v4.put(&key(target, address.octets()), ban),
+            (IpAddr::V6(address), _) => self.prefixes_v6.put(&key(target, address.octets()), ban),
         }
-        .map_err(|error| refused("take", target, error))
+        .map_err(|error| refused("take", *target, error))
     }
 
     /// Removes a ban; one that is not there is no error.
     pub(super) fn remove(&mut self, target: &IpNet) -> Result<(), BanError> {
-        let removed = match (target.addr(), is_address(target)) {
-            (IpAddr::V4(address), true) => self.v4.remove(&address.octets()),
-            (IpAddr::V6(address), true) => self.v6.remove(&address.octets()),
-            (IpAddr::V4(address), false) => self.prefixes_v4.remove(&key(target, address.octets())),
-            (IpAddr::V6(address), false) => self.prefixes_v6.remove(&key(target, address.octets())),
-        };
-        match removed {
-            Err(error) if !is_absent(&error) => Err(refused("lift", target, error)),
-            _ => Ok(()),
+        match (target.addr(), Kind::of(target)) {
+            (IpAddr::V4(address), Kind::AddressV4) => self.v4.remove(&address.octets()),
+            (IpAddr::V6(address), Kind::AddressV6) => self.v6.remove(&address.octets()),
+            (IpAddr::V4(address), _) => self.prefixes_v4.remove(&key(target, address.octets())),
+            (IpAddr::V6(address), _) => self.prefixes_v6.remove(&key(target, address.octets())),
         }
+        .map(drop)
+        .map_err(|error| refused("lift", *target, error))
     }
 
     /// Packets that the ban of a target has dropped; none where there is no such ban.
     pub(super) fn packets(&self, target: &IpNet) -> Option<u64> {
-        let ban = match (target.addr(), is_address(target)) {
-            (IpAddr::V4(address), true) => self.v4.get(&address.octets(), 0),
-            (IpAddr::V6(address), true) => self.v6.get(&address.octets(), 0),
-            (IpAddr::V4(address), false) => self.prefixes_v4.get(&key(target, address.octets()), 0),
-            (IpAddr::V6(address), false) => self.prefixes_v6.get(&key(target, address.octets()), 0),
+        let ban = match (target.addr(), Kind::of(target)) {
+            (IpAddr::V4(address), Kind::AddressV4) => self.v4.get(&address.octets()),
+            (IpAddr::V6(address), Kind::AddressV6) => self.v6.get(&address.octets()),
+            (IpAddr::V4(address), _) => self.prefixes_v4.get(&key(target, address.octets())),
+            (IpAddr::V6(address), _) => self.prefixes_v6.get(&key(target, address.octets())),
         };
+        let ban = ban.ok().flatten();
         // A shorter prefix around it is another ban.
-        let ban = ban.ok().filter(|ban| ban.prefix_len == target.prefix_len());
+        let ban = ban.filter(|ban| ban.prefix_len == target.prefix_len());
         ban.map(|ban| ban.packets)
     }
 
-    /// Every entry. Ones that no longer parse as a prefix (written by another hand) are left where they are.
-    pub(super) fn all(&self) -> Result<Vec<(IpNet, Ban)>, MapError> {
-        let mut all = Vec::new();
-        for entry in &self.v4 {
-            let (address, ban) = entry?;
-            all.push((IpAddr::V4(Ipv4Addr::from(address)).into(), ban));
-        }
-        for entry in &self.v6 {
-            let (address, ban) = entry?;
-            all.push((IpAddr::V6(Ipv6Addr::from(address)).into(), ban));
-        }
-        for entry in &self.prefixes_v4 {
-            let (key, ban) = entry?;
-            let prefix = Ipv4Net::new(key.data().into(), length(key.prefix_len()));
-            all.extend(prefix.map(|prefix| (IpNet::V4(prefix), ban)));
-        }
-        for entry in &self.prefixes_v6 {
-            let (key, ban) = entry?;
-            let prefix = Ipv6Net::new(key.data().into(), length(key.prefix_len()));
-            all.extend(prefix.map(|prefix| (IpNet::V6(prefix), ban)));
-        }
-        Ok(all)
+    /// Hands out every entry. Ones that no longer parse as a prefix (written by another hand) are left where they are.
+    pub(super) fn read(&mut self, mut each: impl FnMut(IpNet, Ban)) -> io::Result<()> {
+        self.v4
+            .read(|address, ban| each(IpAddr::from(address).into(), ban))?;
+        self.v6
+            .read(|address, ban| each(IpAddr::from(address).into(), ban))?;
+        let mut prefix = |address: IpAddr, bits: u32, ban| {
+            let length = u8::try_from(bits).unwrap_or(u8::MAX);
+            if let Ok(net) = IpNet::new(address, length) {
+                each(net, ban);
+            }
+        };
+        self.prefixes_v4
+            .read(|key, ban| prefix(key.data().into(), key.prefix_len(), ban))?;
+        self.prefixes_v6
+            .read(|key, ban| prefix(key.data().into(), key.prefix_len(), ban))
+    }
+
+    /// The generation of the lists that the program goes by.
+    pub(super) fn generation(&self) -> io::Result<u32> {
+        let settings = self.settings.as_ref();
+        settings.map_or(Ok(0), |settings| {
+            settings.generation().map_err(io::Error::other)
+        })
+    }
+
+    /// Switches to another one, from the next packet on.
+    pub(super) fn set_generation(&mut self, generation: u32) -> io::Result<()> {
+        let settings = self.settings.as_ref();
+        settings.map_or(Ok(()), |settings| {
+            settings
+                .set_generation(generation)
+                .map_err(io::Error::other)
+        })
     }
 }
 
@@ -101,22 +163,18 @@ fn key<const BYTES: usize>(target: &IpNet, address: [u8; BYTES]) -> Key<[u8; BYT
     Key::new(u32::from(target.prefix_len()), address)
 }
 
-fn length(bits: u32) -> u8 {
-    u8::try_from(bits).unwrap_or(u8::MAX)
+fn refused_at<A: Octets>(doing: &'static str, places: &[(A, u8)], stopped: Stopped) -> BanError {
+    let target = places
+        .get(stopped.at)
+        .and_then(|(address, length)| IpNet::new(address.address(), *length).ok());
+    // A batch stops at one of its own entries, and those are prefixes.
+    refused(doing, target.unwrap_or_default(), stopped.error)
 }
 
-fn refused(doing: &'static str, target: &IpNet, error: MapError) -> BanError {
+fn refused(doing: &'static str, target: IpNet, error: io::Error) -> BanError {
     BanError::Kernel {
         doing,
-        target: *target,
-        error: Box::new(error),
-    }
-}
-
-fn is_absent(error: &MapError) -> bool {
-    match error {
-        MapError::KeyNotFound | MapError::ElementNotFound => true,
-        MapError::SyscallError(error) => error.io_error.raw_os_error() == Some(libc::ENOENT),
-        _ => false,
+        target,
+        error,
     }
 }

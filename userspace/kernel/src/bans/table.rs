@@ -1,7 +1,8 @@
-//! The list of bans in memory: what workers ask at accept and what the maps in the kernel mirror.
+//! The bans that were added, in memory: what workers ask at accept, beside the lists.
 //!
 //! Pure: the caller passes the time. Reads are frequent and short, writes rare.
 
+use super::kind::Kind;
 use super::target::is_address;
 use abi::Ban;
 use std::collections::{BTreeMap, HashMap};
@@ -17,28 +18,9 @@ const SHARDS: usize = 16;
 pub(super) struct Table {
     addresses: [RwLock<HashMap<IpAddr, Ban>>; SHARDS],
     prefixes: RwLock<Prefixes>,
-    counts: Counts,
+    /// How many there are of each kind, readable without a lock: most hosts have none most of the time.
+    counts: [AtomicUsize; Kind::ALL.len()],
     hasher: RandomState,
-}
-
-/// How many there are, readable without a lock: most hosts have none most of the time.
-#[derive(Default)]
-struct Counts {
-    addresses_v4: AtomicUsize,
-    addresses_v6: AtomicUsize,
-    prefixes_v4: AtomicUsize,
-    prefixes_v6: AtomicUsize,
-}
-
-impl Counts {
-    fn of(&self, target: &IpNet) -> &AtomicUsize {
-        match (target, is_address(target)) {
-            (IpNet::V4(_), true) => &self.addresses_v4,
-            (IpNet::V6(_), true) => &self.addresses_v6,
-            (IpNet::V4(_), false) => &self.prefixes_v4,
-            (IpNet::V6(_), false) => &self.prefixes_v6,
-        }
-    }
 }
 
 #[derive(Default)]
@@ -81,16 +63,27 @@ impl Prefixes {
     }
 
     fn covers(&self, address: IpAddr, now_ns: u64) -> bool {
+        self.candidates(address)
+            .filter_map(|net| self.bans.get(&net))
+            .any(|ban| !ban.is_expired(now_ns))
+    }
+
+    fn around(&self, address: IpAddr) -> Vec<IpNet> {
+        self.candidates(address)
+            .filter(|net| self.bans.contains_key(net))
+            .collect()
+    }
+
+    /// The prefixes around an address that may be banned.
+    fn candidates(&self, address: IpAddr) -> impl Iterator<Item = IpNet> {
         let lengths = match address {
             IpAddr::V4(_) => &self.lengths_v4,
             IpAddr::V6(_) => &self.lengths_v6,
         };
-        lengths.keys().any(|length| {
-            IpNet::new(address, *length)
-                .ok()
-                .and_then(|net| self.bans.get(&net.trunc()))
-                .is_some_and(|ban| !ban.is_expired(now_ns))
-        })
+        lengths
+            .keys()
+            .filter_map(move |length| IpNet::new(address, *length).ok())
+            .map(|net| net.trunc())
     }
 }
 
@@ -99,7 +92,7 @@ impl Table {
         Self {
             addresses: std::array::from_fn(|_| RwLock::default()),
             prefixes: RwLock::default(),
-            counts: Counts::default(),
+            counts: std::array::from_fn(|_| AtomicUsize::new(0)),
             hasher: RandomState::new(),
         }
     }
@@ -108,17 +101,17 @@ impl Table {
     pub(super) fn contains(&self, address: IpAddr, now_ns: impl Fn() -> u64) -> bool {
         let address = address.to_canonical();
         let (addresses, prefixes) = match address {
-            IpAddr::V4(_) => (&self.counts.addresses_v4, &self.counts.prefixes_v4),
-            IpAddr::V6(_) => (&self.counts.addresses_v6, &self.counts.prefixes_v6),
+            IpAddr::V4(_) => (Kind::AddressV4, Kind::PrefixV4),
+            IpAddr::V6(_) => (Kind::AddressV6, Kind::PrefixV6),
         };
-        if addresses.load(Ordering::Relaxed) != 0
+        if self.count(addresses) != 0
             && read(self.shard(&address))
                 .get(&address)
                 .is_some_and(|ban| !ban.is_expired(now_ns()))
         {
             return true;
         }
-        prefixes.load(Ordering::Relaxed) != 0 && read(&self.prefixes).covers(address, now_ns())
+        self.count(prefixes) != 0 && read(&self.prefixes).covers(address, now_ns())
     }
 
     pub(super) fn get(&self, target: &IpNet) -> Option<Ban> {
@@ -138,7 +131,7 @@ impl Table {
             write(&self.prefixes).insert(target, ban)
         };
         if old.is_none() {
-            self.counts.of(&target).fetch_add(1, Ordering::Relaxed);
+            self.counter(&target).fetch_add(1, Ordering::Relaxed);
         }
         old
     }
@@ -150,27 +143,31 @@ impl Table {
             write(&self.prefixes).remove(target)
         };
         if old.is_some() {
-            self.counts.of(target).fetch_sub(1, Ordering::Relaxed);
+            self.counter(target).fetch_sub(1, Ordering::Relaxed);
         }
         old
     }
 
-    /// Bans of the target's kind (version, address or prefix).
-    pub(super) fn count_like(&self, target: &IpNet) -> usize {
-        self.counts.of(target).load(Ordering::Relaxed)
+    /// Bans of one kind.
+    pub(super) fn count(&self, kind: Kind) -> usize {
+        self.counts[kind as usize].load(Ordering::Relaxed)
+    }
+
+    fn counter(&self, target: &IpNet) -> &AtomicUsize {
+        &self.counts[Kind::of(target) as usize]
     }
 
     pub(super) fn len(&self) -> usize {
-        let counts = &self.counts;
-        [
-            &counts.addresses_v4,
-            &counts.addresses_v6,
-            &counts.prefixes_v4,
-            &counts.prefixes_v6,
-        ]
-        .iter()
-        .map(|count| count.load(Ordering::Relaxed))
-        .sum()
+        Kind::ALL.iter().map(|kind| self.count(*kind)).sum()
+    }
+
+    /// Every target that has the address in it.
+    pub(super) fn around(&self, address: IpAddr) -> Vec<IpNet> {
+        let mut around = read(&self.prefixes).around(address);
+        if read(self.shard(&address)).contains_key(&address) {
+            around.push(address.into());
+        }
+        around
     }
 
     /// All bans, expired ones too, addresses first.

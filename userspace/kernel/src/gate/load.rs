@@ -71,7 +71,8 @@ pub(super) fn load(pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
             load_in_place(object, pins, bans)
         }
         Pinned::OldBans => {
-            bans.absorb_old(&pinned_bans(pins)?)?;
+            let maps = BanMaps::new(None, |name| open(pins, name).and_then(Map::from_map_data));
+            bans.absorb_old(maps.map_err(AttachError::Map)?)?;
             stage(pins)?;
             load_in_place(object, pins, bans)
         }
@@ -106,11 +107,10 @@ fn load_object(object: &[u8], limits: BanLimits, pin_dir: &Path) -> Result<Ebpf,
         // Maps of maps cannot say themselves that they are to be pinned.
         .map_pin_path(abi::maps::MAGLEV, pin_dir.join(abi::maps::MAGLEV))
         // Until there are services.
-        .map_max_entries(abi::maps::FLOWS, abi::limits::FLOWS_IDLE)
-        .map_max_entries(abi::maps::BANS_V4, limits.addresses)
-        .map_max_entries(abi::maps::BANS_V6, limits.addresses)
-        .map_max_entries(abi::maps::PREFIX_BANS_V4, limits.prefixes)
-        .map_max_entries(abi::maps::PREFIX_BANS_V6, limits.prefixes);
+        .map_max_entries(abi::maps::FLOWS, abi::limits::FLOWS_IDLE);
+    for (name, entries) in tables(limits) {
+        loader.map_max_entries(name, entries);
+    }
     let mut ebpf = loader
         .load(object)
         .map_err(|error| AttachError::Load(Box::new(error)))?;
@@ -155,7 +155,8 @@ fn bind(
     let settings = take(abi::maps::SETTINGS)
         .and_then(SettingsMap::new)
         .map_err(AttachError::Map)?;
-    bans.bind(BanMaps::new(&mut take).map_err(AttachError::Map)?)?;
+    let maps = BanMaps::new(Some(settings.clone()), &mut take).map_err(AttachError::Map)?;
+    bans.bind(maps)?;
     let services = Services::adopt(ServiceMaps::new(&mut take).map_err(AttachError::Map)?, pins)?;
     let control = Control::new(settings, &mut take).map_err(AttachError::Map)?;
     // Last: maps without a version were not completed and are made anew.
@@ -188,14 +189,7 @@ fn inspect(pins: &PinDir, limits: BanLimits) -> Result<Pinned, AttachError> {
             expected: abi::VERSION,
         });
     }
-    let fits = [
-        (abi::maps::BANS_V4, limits.addresses),
-        (abi::maps::BANS_V6, limits.addresses),
-        (abi::maps::PREFIX_BANS_V4, limits.prefixes),
-        (abi::maps::PREFIX_BANS_V6, limits.prefixes),
-    ]
-    .iter()
-    .all(|(name, entries)| {
+    let fits = tables(limits).iter().all(|(name, entries)| {
         MapInfo::from_pin(pins.map(name)).is_ok_and(|info| info.max_entries() == *entries)
     });
     Ok(if fits {
@@ -205,8 +199,24 @@ fn inspect(pins: &PinDir, limits: BanLimits) -> Result<Pinned, AttachError> {
     })
 }
 
+/// How large the ban maps are: while lists are replaced they hold the old ones and the new ones.
+fn tables(limits: BanLimits) -> [(&'static str, u32); 4] {
+    let addresses = limits.addresses.saturating_mul(2);
+    let prefixes = limits.prefixes.saturating_mul(2);
+    [
+        (abi::maps::BANS_V4, addresses),
+        (abi::maps::BANS_V6, addresses),
+        (abi::maps::PREFIX_BANS_V4, prefixes),
+        (abi::maps::PREFIX_BANS_V6, prefixes),
+    ]
+}
+
 fn pinned_bans(pins: &PinDir) -> Result<BanMaps, AttachError> {
-    BanMaps::new(|name| open(pins, name).and_then(Map::from_map_data)).map_err(AttachError::Map)
+    let map = |name: &str| open(pins, name).and_then(Map::from_map_data);
+    let settings = map(abi::maps::SETTINGS).and_then(SettingsMap::new);
+    settings
+        .and_then(|settings| BanMaps::new(Some(settings), map))
+        .map_err(AttachError::Map)
 }
 
 fn open(pins: &PinDir, name: &str) -> Result<MapData, MapError> {

@@ -100,7 +100,7 @@ fn bans_from_files_stay() {
     let given = given();
     let file = kernel::FileBan {
         target: "198.51.100.0/24".parse().unwrap(),
-        reason: "list".to_owned(),
+        reason: "list".into(),
     };
     given.instance.bans.replace_file_bans(&[file]).unwrap();
     let client = &given.client;
