@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 const VARIABLE: &str = "BASCULE_BPF_OBJECT";
 
 /// The constants in `object.rs` and the files that they embed.
-const OBJECTS: [(&str, &str); 2] = [
+const OBJECTS: [(&str, &str); 3] = [
     ("OBJECT", "bascule.bpf.o"),
     ("STEER_OBJECT", "bascule-steer.bpf.o"),
+    ("LOOKUP_OBJECT", "bascule-lookup.bpf.o"),
 ];
 
 fn main() -> io::Result<()> {

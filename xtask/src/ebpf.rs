@@ -32,11 +32,12 @@ pub(crate) fn task(_arguments: &[String]) -> Outcome {
 }
 
 /// The binaries of `ebpf/programs` and their objects. `userspace/kernel/build.rs` looks for them here.
-fn objects() -> [(&'static str, PathBuf); 2] {
+fn objects() -> [(&'static str, PathBuf); 3] {
     let place = |name| tree::target().join("bpf").join(name);
     [
         ("bascule", object()),
         ("steer", place("bascule-steer.bpf.o")),
+        ("lookup", place("bascule-lookup.bpf.o")),
     ]
 }
 

@@ -6,6 +6,7 @@
 
 mod ban;
 pub mod hash;
+pub mod lookup;
 mod reason;
 mod sample;
 pub mod service;

@@ -50,3 +50,11 @@ impl MaglevTable {
 unsafe impl Pod for crate::steer::Listening {}
 // SAFETY: as above.
 unsafe impl Pod for crate::steer::Group {}
+// SAFETY: as above.
+unsafe impl Pod for crate::lookup::KeyV4 {}
+// SAFETY: as above.
+unsafe impl Pod for crate::lookup::KeyV6 {}
+// SAFETY: as above.
+unsafe impl Pod for crate::lookup::Ports {}
+// SAFETY: as above.
+unsafe impl Pod for crate::lookup::Range {}

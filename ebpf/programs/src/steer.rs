@@ -8,15 +8,17 @@
 
 use abi::steer::{GROUPS_MAX, Group, LOOKS, Listening, Load, WORKERS_MAX};
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, sk_action};
+use aya_ebpf::helpers::generated::bpf_sk_select_reuseport;
 use aya_ebpf::macros::{map, sk_reuseport};
-use aya_ebpf::maps::{Array, HashMap, ReusePortSockArray};
+use aya_ebpf::maps::{Array, HashMap, SockMap};
 use aya_ebpf::programs::SkReuseportContext;
 
 #[map]
 static GROUPS: HashMap<Listening, Group> = HashMap::with_max_entries(GROUPS_MAX, 0);
-/// Made larger by user space, which knows how many workers there are.
+/// Made larger by user space, which knows how many workers there are. Not an array for groups alone: a socket is in one of these
+/// at most, and in none where it is in a map that `lookup` chooses from.
 #[map]
-static SOCKETS: ReusePortSockArray = ReusePortSockArray::with_max_entries(GROUPS_MAX, 0);
+static SOCKETS: SockMap = SockMap::with_max_entries(GROUPS_MAX, 0);
 #[map]
 static LOADS: Array<Load> = Array::with_max_entries(WORKERS_MAX, BPF_F_MMAPABLE);
 
@@ -27,11 +29,26 @@ const INET: u32 = 2;
 #[sk_reuseport]
 fn steer(context: SkReuseportContext) -> u32 {
     if let Some((index, worker)) = choose(&context)
-        && SOCKETS.select_reuseport(&context, index).is_ok()
+        && select(&context, index)
     {
         count(worker);
     }
     sk_action::SK_PASS
+}
+
+/// Lets the kernel take the socket at this index; says whether there is one.
+#[inline(always)]
+fn select(context: &SkReuseportContext, mut index: u32) -> bool {
+    // SAFETY: the context is the kernel's; the map is named by the address of its definition, and the key is ours.
+    let result = unsafe {
+        bpf_sk_select_reuseport(
+            context.md,
+            (&raw const SOCKETS).cast_mut().cast(),
+            (&raw mut index).cast(),
+            0,
+        )
+    };
+    result == 0
 }
 
 /// The index of a socket, and its worker.

@@ -1,5 +1,7 @@
 //! What only shows when the file is seen as a whole: names that are not defined, blocks that nothing uses, duplicates.
 
+mod addresses;
+
 use crate::blocks::{AuthMethod, Listener, Protocol, ProxyVersion, WafMode};
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Kind, Span};
@@ -234,6 +236,7 @@ pub(crate) fn whole(config: &Config, node: &Node, reader: &mut Reader<'_>) {
     }
     admin(config, reader);
     services(config, reader);
+    addresses::check(config, reader);
     datagrams(config, reader);
     routes(config, node, reader);
     keys_in_urls(config, reader);

@@ -1,6 +1,7 @@
 //! A configuration looked at without starting anything.
 
 use crate::build::{self, Memory, PolicyReport};
+use crate::lookup::Lookups;
 use config::{Config, Diagnostic, Diagnostics, Io, Kind};
 use kernel::HostReport;
 use net::Driver;
@@ -32,7 +33,11 @@ pub struct CheckReport {
 /// Everything that is wrong, each with its place and what to do.
 pub fn check(path: &Path) -> Result<CheckReport, Diagnostics> {
     let loaded = Config::load(path)?;
-    let built = build::build(&loaded, &Memory::default(), true)?;
+    let built = {
+        // Loaded to see whether it can be, and gone with the end of this: nothing finds a socket by it.
+        let reason = Lookups::default().open(&loaded.config);
+        build::build(&loaded, &Memory::default().binding_each(reason), true)?
+    };
     let mut warnings = built.warnings;
     for policy in &built.policies {
         if let Some((found, remedy)) = policy.try_out() {

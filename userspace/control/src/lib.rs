@@ -19,6 +19,7 @@ mod kernel_path;
 pub mod key_store;
 mod keys;
 mod listening;
+mod lookup;
 mod policy;
 mod probes;
 mod random;

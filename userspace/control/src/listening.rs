@@ -3,7 +3,7 @@
 use crate::build::Built;
 use crate::error::StartError;
 use crate::handover::Handed;
-use config::{Diagnostic, Diagnostics, Io, Kind, Loaded};
+use config::{Config, Diagnostic, Diagnostics, Io, Kind, Loaded, Span};
 use net::Driver;
 use proxy::{Shared, Sockets};
 use std::io;
@@ -29,13 +29,7 @@ pub(crate) fn bind_new(
             sockets.adopt(plan, given);
         } else if let Err(error) = sockets.bind(plan) {
             bound.iter().for_each(|address| sockets.forget(*address));
-            let listeners = &loaded.config.listeners;
-            let place = listeners
-                .iter()
-                .find(|listener| listener.address.value == plan.address);
-            let span = place
-                .map(|listener| listener.address.span)
-                .unwrap_or_default();
+            let span = place(&loaded.config, plan.address).unwrap_or_default();
             let found = format!("`{}` cannot be listened on: {error}", plan.address);
             let remedy = match error.kind() {
                 io::ErrorKind::AddrInUse => "end the program that has it, or choose another port",
@@ -53,6 +47,20 @@ pub(crate) fn bind_new(
         bound.push(plan.address);
     }
     Ok(bound)
+}
+
+/// Where an address that is bound stands in the configuration.
+fn place(config: &Config, bound: SocketAddr) -> Option<Span> {
+    config.listeners.iter().find_map(|listener| {
+        let own = &listener.address;
+        if own.value == bound {
+            return Some(own.span);
+        }
+        let set = listener.addresses.iter().find(|set| {
+            set.single() == Some(bound.ip()) && set.ports(own.value).contains(&bound.port())
+        });
+        set.map(|set| set.span)
+    })
 }
 
 /// Starts the workers on the driver that was asked for, or on the best one that this host admits.

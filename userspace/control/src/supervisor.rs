@@ -12,6 +12,7 @@ use crate::build::{Memory, PolicyReport};
 use crate::handover::successor::Prepared;
 use crate::kernel_path::KernelPath;
 use crate::keys::KeyFetcher;
+use crate::lookup::Lookups;
 use crate::probes::Probes;
 use crate::steering::Steer;
 use crate::upgrades::Upgrades;
@@ -70,6 +71,7 @@ pub struct Supervisor {
     registry: Registry,
     kernel: KernelPath,
     steering: Steer,
+    lookups: Lookups,
     probes: Probes,
     fetcher: KeyFetcher,
     upgrades: Upgrades,
@@ -189,7 +191,11 @@ impl Supervisor {
     /// How connections find their worker, and why, in one line.
     #[must_use]
     pub fn steering(&self) -> String {
-        self.steering.describe()
+        let steering = self.steering.describe();
+        match self.lookups.describe() {
+            Some(addresses) => format!("{steering}; addresses: {addresses}"),
+            None => steering,
+        }
     }
 
     /// The I/O driver.

@@ -4,6 +4,9 @@ mod addresses;
 pub(crate) mod bpffs;
 pub(crate) mod interfaces;
 mod netdev;
+mod routes;
+
+pub use routes::is_local;
 
 pub use addresses::own_addresses;
 

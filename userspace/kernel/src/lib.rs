@@ -11,6 +11,7 @@ mod clock;
 mod counters;
 mod gate;
 mod host;
+mod lookup;
 mod object;
 mod policy;
 mod services;
@@ -30,7 +31,10 @@ pub use gate::{
     remove_pins,
 };
 pub use host::own_addresses;
-pub use host::{BpfFs, HostReport, InterfaceReport, KernelPath, NativeXdp};
+pub use host::{BpfFs, HostReport, InterfaceReport, KernelPath, NativeXdp, is_local};
+pub use lookup::{
+    Lookup, LookupError, LookupRule, LookupSocket, PREFIXES_MAX, SOCKETS_MAX, Transport,
+};
 pub use policy::{FloodPolicy, GatePolicy, RateLimit, SourceLimits};
 pub use services::{
     EndpointState, Forwarding, Protocol, ServiceEndpoint, ServiceEndpointStatus, ServiceError,

@@ -11,7 +11,7 @@ use crate::gate::AttachError;
 use crate::host;
 use crate::object::STEER_OBJECT;
 use abi::steer::{GROUPS_MAX, Group, Listening, PROGRAM, WORKERS_MAX, maps};
-use aya::maps::{HashMap as BpfHash, Map, MapData, MapError, ReusePortSockArray};
+use aya::maps::{HashMap as BpfHash, Map, MapData, MapError, SockMap};
 use aya::programs::{ProgramError, SkReuseport};
 use aya::{Ebpf, EbpfLoader};
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ const FREE_WAITS: u32 = 50;
 /// The program over the sockets of listeners. Dropping it leaves new connections to the kernel's hash.
 pub struct Steering {
     ebpf: Ebpf,
-    sockets: ReusePortSockArray<MapData>,
+    sockets: SockMap<MapData>,
     groups: BpfHash<MapData, Listening, Group>,
     placed: HashMap<SocketAddr, u32>,
     workers: u32,
@@ -57,7 +57,7 @@ impl Steering {
             };
             ebpf.take_map(name).ok_or_else(missing)
         };
-        let sockets = take(maps::SOCKETS).and_then(ReusePortSockArray::try_from);
+        let sockets = take(maps::SOCKETS).and_then(SockMap::try_from);
         let groups = take(maps::GROUPS).and_then(BpfHash::try_from);
         let loads = match take(maps::LOADS).map_err(AttachError::Map)? {
             Map::Array(data) => Loads::mapped(data, workers).map_err(AttachError::Loads)?,
@@ -157,8 +157,8 @@ impl Steering {
                 Err(MapError::SyscallError(error))
                     if error.io_error.raw_os_error() == Some(libc::EBUSY) && waits < FREE_WAITS =>
                 {
-                    // It is in the array of a process that died while somebody else had the socket open. The group has its
-                    // program still, which keeps the array.
+                    // It is in an array of an older version, whose process died while somebody else had the socket open. The
+                    // group has its program still, which keeps the array.
                     let _ = SkReuseport::detach(socket);
                     std::thread::sleep(FREE_WAIT);
                     waits += 1;

@@ -1,9 +1,13 @@
 //! Datagrams. Both drivers wait for them through tokio's reactor.
 
+mod destination;
+
+pub use destination::Datagram;
+
 use crate::{Buffer, Class, ConnectOptions, sys};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -40,7 +44,33 @@ impl Datagrams {
     /// It cannot be registered.
     pub fn adopt(socket: std::net::UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
+        // Where the kernel does not tell, answers come from the address that it chooses.
+        let is_ipv6 = socket.local_addr()?.is_ipv6();
+        let _ = sys::ask_for_destinations(&socket, is_ipv6);
         UdpSocket::from_std(socket).map(Self)
+    }
+
+    /// A socket to answer from, where the one that received has another port. It is not made to receive.
+    ///
+    /// # Errors
+    /// No descriptor is free, or the port is refused.
+    pub fn answering(from: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(from), Type::DGRAM.nonblocking(), None)?;
+        socket.set_reuse_port(true)?;
+        if from.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        sys::set_freebind(&socket, from.is_ipv6())?;
+        socket.bind(&SockAddr::from(from))?;
+        UdpSocket::from_std(socket.into()).map(Self)
+    }
+
+    /// The address that it is bound to.
+    ///
+    /// # Errors
+    /// The descriptor is none of a socket any more.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
     }
 
     /// A socket that talks with one address alone.
@@ -85,6 +115,34 @@ impl Datagrams {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Waits for a datagram, and tells the address that it was for as well. No buffer is held meanwhile.
+    ///
+    /// # Errors
+    /// As [`Datagrams::recv`].
+    pub async fn recv_with_destination(&self) -> io::Result<Datagram> {
+        loop {
+            let ready = self.0.ready(Interest::READABLE | Interest::ERROR).await?;
+            if ready.is_error() {
+                self.take_error()?;
+            }
+            let received = self
+                .0
+                .try_io(Interest::READABLE, || destination::recv(&self.0));
+            match received {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => return received,
+            }
+        }
+    }
+
+    /// Sends a datagram that comes from this address of the host, in the place of the one that the kernel would choose.
+    ///
+    /// # Errors
+    /// As [`Datagrams::send_to`], or the address is not of this host.
+    pub fn send_from(&self, bytes: &[u8], from: IpAddr, to: SocketAddr) -> io::Result<()> {
+        destination::send(&self.0, bytes, from, to)
     }
 
     /// What the kernel was told of an earlier datagram; the reactor is told that it is known now.

@@ -60,7 +60,7 @@ pub use accept::Acceptor;
 pub use buffer::{Buffer, Chunk};
 pub use clock::Clock;
 pub use cpu::{cores, pin_to_core, thread_time};
-pub use datagram::{Datagrams, open_datagrams};
+pub use datagram::{Datagram, Datagrams, open_datagrams};
 pub use deadlines::{Deadlines, Slot, TICK};
 pub use driver::{
     ConnectOptions, Driver, KeepAlive, ListenOptions, Listener, RecvHint, RuntimeOptions, Stream,

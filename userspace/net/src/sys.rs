@@ -2,7 +2,9 @@
 #![allow(unsafe_code)]
 
 use libc::{c_int, socklen_t};
+use socket2::{MaybeUninitSlice, MsgHdrMut, SockAddr, SockRef};
 use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -27,6 +29,51 @@ pub(crate) fn set_transparent(socket: impl AsFd, is_ipv6: bool) -> io::Result<()
     };
     set_option(socket, level, name, 1)
 }
+
+/// Lets each datagram tell the address and port that it was for.
+pub(crate) fn ask_for_destinations(socket: &impl AsFd, is_ipv6: bool) -> io::Result<()> {
+    match is_ipv6 {
+        true => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVORIGDSTADDR, 1)?,
+        false => set_option(socket, libc::IPPROTO_IP, libc::IP_RECVORIGDSTADDR, 1)?,
+    }
+    // Answers come from there; of IPv6, the kernel asks whether an interface has the address, where this does not say otherwise.
+    set_freebind(socket, is_ipv6)
+}
+
+/// Lets the socket have an address that no interface has: one of a prefix that a route makes local.
+pub(crate) fn set_freebind(socket: impl AsFd, is_ipv6: bool) -> io::Result<()> {
+    match is_ipv6 {
+        true => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_FREEBIND, 1),
+        false => set_option(socket, libc::IPPROTO_IP, libc::IP_FREEBIND, 1),
+    }
+}
+
+/// Receives a datagram into a buffer's free room, and gives its sender and its control messages.
+pub(crate) fn recv_with_control(
+    socket: impl AsFd,
+    bytes: &mut Vec<u8>,
+) -> io::Result<(SockAddr, Vec<u8>)> {
+    let mut control = Vec::with_capacity(CONTROL_BYTES);
+    let mut from = SockAddr::from(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0));
+    let before = bytes.len();
+    let mut room = [MaybeUninitSlice::new(bytes.spare_capacity_mut())];
+    let mut message = MsgHdrMut::new()
+        .with_addr(&mut from)
+        .with_buffers(&mut room)
+        .with_control(control.spare_capacity_mut());
+    let received = SockRef::from(&socket).recvmsg(&mut message, libc::MSG_DONTWAIT)?;
+    let told = message.control_len();
+    // SAFETY: the kernel has written so many bytes into the free room of each, from its beginning on; it writes no more than there
+    // is.
+    unsafe {
+        bytes.set_len(before + received);
+        control.set_len(told.min(CONTROL_BYTES));
+    }
+    Ok((from, control))
+}
+
+/// Bytes of control messages; a `sockaddr_in6` with its header takes 48.
+const CONTROL_BYTES: usize = 128;
 
 fn set_option(socket: impl AsFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the kernel reads `size_of::<c_int>()` bytes from a pointer to a c_int that lives through the call, and the

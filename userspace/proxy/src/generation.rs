@@ -28,6 +28,7 @@ pub struct Generation {
 }
 
 /// A listener: an address and what is true for every connection to it.
+#[derive(Clone)]
 pub struct ListenerPlan {
     /// The name in logs and metrics.
     pub name: Arc<str>,

@@ -4,7 +4,7 @@ use crate::block::{block, words};
 use crate::diagnostic::{Diagnostic, Kind, Spanned};
 use crate::document::Node;
 use crate::reader::Reader;
-use crate::values::{InputFile, Name};
+use crate::values::{AddressSet, InputFile, Name};
 use std::net::SocketAddr;
 use types::IpNet;
 
@@ -19,6 +19,12 @@ block! {
         name: Option<Spanned<Name>> = None;
         /// The IP address and port to listen on: `0.0.0.0:443`, `[::]:443`.
         address: Spanned<SocketAddr>;
+        /// What else it serves, without a socket for each: addresses and prefixes of the same IP version, with a port or a range of
+        /// ports (without: the port of `address`). `203.0.113.0/24:80-90`, `[2001:db8::/32]:443`. A reload changes them live. They come
+        /// before every socket that another program has there, an `address` of a listener before them, and the longest
+        /// prefix before a shorter one. A prefix has to belong to this host: `ip route add local PREFIX dev lo`. Where the kernel
+        /// does not help (sk_lookup), single addresses are bound one by one, and prefixes are an error.
+        addresses: Vec<Spanned<AddressSet>> = Vec::new();
         /// What is spoken on it: `http` goes to the routes, everything else to an upstream as it comes.
         protocol: Protocol = Protocol::Http;
         /// Where connections and datagrams go that are not HTTP. With `sni`: where those go that no entry of it fits; left out,

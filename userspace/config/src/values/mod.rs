@@ -1,6 +1,7 @@
 //! The values that stand in the file: each with the form it is written in, its range and its error messages.
 
 mod address;
+mod address_set;
 mod file;
 mod measure;
 mod named;
@@ -10,6 +11,7 @@ mod service;
 mod text;
 
 pub use address::{EndpointAddress, EndpointHost};
+pub use address_set::AddressSet;
 pub(crate) use file::reason;
 pub use file::{FilePath, Files, InputFile, MAX_FILES, OutputFile};
 pub use measure::{Percent, Rate, Size};

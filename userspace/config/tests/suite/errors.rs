@@ -320,3 +320,36 @@ fn findings_beyond_the_hundredth_are_counted() {
             .all(|finding| finding.severity == Severity::Error)
     );
 }
+
+#[test]
+fn sets_of_addresses_are_held_against_each_other() {
+    let listeners = |sets: &str| {
+        given(&format!(
+            "listeners: [{sets}]\n{ROUTES}\n{UPSTREAMS}\n"
+        ))
+    };
+    with_listener("address: 0.0.0.0:80, addresses: [«10.0.0.7/8:80]")
+        .finds_only(Kind::BadValue)
+        .remedy("write `10.0.0.0/8` for the prefix");
+    with_listener("address: 0.0.0.0:80, addresses: [«10.0.0.0/8:90-80]")
+        .finds_only(Kind::BadValue)
+        .remedy("from 1 to 65535");
+    with_listener("address: 0.0.0.0:80, addresses: [«\"2001:db8::/32\"]")
+        .finds_only(Kind::BadValue)
+        .remedy("`[2001:db8::/32]`");
+    with_listener("address: 0.0.0.0:80, addresses: [«\"[2001:db8::/32]:80\"]")
+        .finds_only(Kind::Conflict)
+        .remedy("such as `[::1]:80`");
+    with_listener("address: 0.0.0.0:0, addresses: [«10.0.0.0/8]")
+        .finds_only(Kind::BadValue)
+        .remedy("`10.0.0.0/8:443`");
+    listeners(
+        "{ address: 0.0.0.0:80, addresses: [10.0.0.0/8:80-90] },
+{ address: 0.0.0.0:81, addresses: [10.1.0.0/16:80-90, «10.0.0.0/8:90-99] }",
+    )
+    .finds_only(Kind::Conflict)
+    .says("port 90 in common with line 1");
+    listeners("{ address: 10.1.2.3:80 }, { address: 0.0.0.0:81, addresses: [10.1.0.0/16:80, «10.1.2.3:80] }")
+        .finds_only(Kind::Conflict)
+        .says("`10.1.2.3:80`, which the listener in line 1 is bound to");
+}

@@ -1,6 +1,6 @@
 //! Listeners: limits, timeouts, certificates.
 
-use super::Site;
+use super::{Site, addresses};
 use config::{AcceptProxy, InputFile, Limits, Listener, Protocol, Tls, TlsVersion};
 use http::h1::{HeadLimits, LengthBesideCoding};
 use proxy::{
@@ -8,7 +8,7 @@ use proxy::{
     ListenerPlan, Names, Service,
 };
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use tls::{Certificate, Policy, ServerSide, ServerSpec, Tickets};
 use types::Secret;
@@ -19,9 +19,22 @@ pub(super) fn build(site: &mut Site<'_>) -> Vec<Arc<ListenerPlan>> {
         .listeners
         .iter()
         .filter(|listener| listener.protocol != Protocol::Udp)
-        .filter_map(|listener| plan(site, listener))
-        .map(Arc::new)
+        .filter_map(|listener| plans(site, listener))
+        .flatten()
         .collect()
+}
+
+/// One plan for each address that the listener is bound to: they are the same in everything else.
+fn plans(site: &mut Site<'_>, listener: &Listener) -> Option<Vec<Arc<ListenerPlan>>> {
+    let bound = addresses::bound(site, listener)?;
+    let plan = plan(site, listener)?;
+    let at = |address| {
+        Arc::new(ListenerPlan {
+            address,
+            ..plan.clone()
+        })
+    };
+    Some(bound.into_iter().map(at).collect())
 }
 
 /// Listeners for datagrams. Their sockets are bound here: they are few, and kept over reloads with the rest of the memory.
@@ -31,28 +44,40 @@ pub(super) fn datagrams(site: &mut Site<'_>) -> Vec<DatagramPlan> {
         .listeners
         .iter()
         .filter(|listener| listener.protocol == Protocol::Udp)
-        .filter_map(|listener| {
-            let name = listener.upstream.as_ref()?;
-            Some(DatagramPlan {
-                name: listener.label().into(),
-                address: listener.address.value,
-                sockets: datagram_sockets(site, listener)?,
-                upstream: config.upstreams.index(name.as_str())?,
-                access: Access {
-                    allow: listener.allow.clone(),
-                    deny: listener.deny.clone(),
-                },
-                sessions: config.limits.with(&listener.limits).udp_sessions as usize,
-                idle: listener.timeouts.idle.unwrap_or(config.timeouts.udp_idle),
-                lifetime: listener.timeouts.lifetime,
-            })
-        })
+        .filter_map(|listener| datagram_plans(site, listener))
+        .flatten()
         .collect()
 }
 
+fn datagram_plans(site: &mut Site<'_>, listener: &Listener) -> Option<Vec<DatagramPlan>> {
+    let config = site.config;
+    let name = listener.upstream.as_ref()?;
+    let upstream = config.upstreams.index(name.as_str())?;
+    let bound = addresses::bound(site, listener)?;
+    let at = |address: SocketAddr| {
+        Some(DatagramPlan {
+            name: listener.label().into(),
+            address,
+            sockets: datagram_sockets(site, listener, address)?,
+            upstream,
+            access: Access {
+                allow: listener.allow.clone(),
+                deny: listener.deny.clone(),
+            },
+            sessions: config.limits.with(&listener.limits).udp_sessions as usize,
+            idle: listener.timeouts.idle.unwrap_or(config.timeouts.udp_idle),
+            lifetime: listener.timeouts.lifetime,
+        })
+    };
+    bound.into_iter().map(at).collect()
+}
+
 /// One socket a worker. A mere check binds none.
-fn datagram_sockets(site: &mut Site<'_>, listener: &Listener) -> Option<Arc<[UdpSocket]>> {
-    let address = listener.address.value;
+fn datagram_sockets(
+    site: &mut Site<'_>,
+    listener: &Listener,
+    address: SocketAddr,
+) -> Option<Arc<[UdpSocket]>> {
     let sockets = match site.before.datagrams.get(&address) {
         Some(sockets) => Arc::clone(sockets),
         None if site.dry => Arc::default(),

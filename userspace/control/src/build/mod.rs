@@ -1,6 +1,7 @@
 //! From a configuration to a generation that can serve: files are read, names resolved, rules compiled, tables built.
 //! All of it happens off to the side; nothing is changed before everything has succeeded.
 
+mod addresses;
 mod audit;
 mod auth;
 mod file;
@@ -16,6 +17,7 @@ pub(crate) use services::ServicePlan;
 pub use upstreams::{ProbeKind, ProbePlan};
 
 use crate::audit_sinks::AuditPlace;
+use crate::lookup::DatagramSockets;
 use crate::self_test::SelfTest;
 use ::auth::{KeyFile, KeySetHandle, KeyStoreHandle};
 use ::rules::Coverage;
@@ -23,7 +25,7 @@ use balance::Upstream;
 use config::{Config, Diagnostic, Diagnostics, Kind, Loaded, Span, WafMode};
 use proxy::{Admission, Generation, LineWriter, LiveRules};
 use std::collections::{BTreeSet, HashMap};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use tls::Tickets;
@@ -117,9 +119,11 @@ pub(crate) struct Memory {
     tickets: Option<Tickets>,
     /// How many workers there are: what is opened for each of them.
     workers: usize,
+    /// Why `addresses` of listeners are bound one by one; none where sk_lookup finds their sockets.
+    bind_each: Option<String>,
     admissions: HashMap<SocketAddr, Arc<Admission>>,
     /// Sockets for datagrams, one a worker.
-    datagrams: HashMap<SocketAddr, Arc<[UdpSocket]>>,
+    datagrams: DatagramSockets,
     upstreams: HashMap<String, Arc<Upstream>>,
     services: Vec<ServicePlan>,
     key_sets: HashMap<String, Arc<KeySetHandle>>,
@@ -143,6 +147,19 @@ impl Memory {
     /// The L4 services, in the order of the configuration.
     pub(crate) fn services(&self) -> &[ServicePlan] {
         &self.services
+    }
+
+    /// The same, on a host without sk_lookup where there is a reason.
+    pub(crate) fn binding_each(self, reason: Option<String>) -> Self {
+        Self {
+            bind_each: reason,
+            ..self
+        }
+    }
+
+    /// The sockets of listeners for datagrams.
+    pub(crate) fn datagrams(&self) -> &DatagramSockets {
+        &self.datagrams
     }
 
     /// What is held of what rules keep beyond a transaction, by policy.
@@ -227,6 +244,7 @@ pub(crate) fn build(loaded: &Loaded, before: &Memory, dry: bool) -> Result<Built
         after: Memory {
             number: before.number + 1,
             workers: before.workers,
+            bind_each: before.bind_each.clone(),
             ..Memory::default()
         },
         files: BTreeSet::new(),

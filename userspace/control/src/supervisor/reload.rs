@@ -39,14 +39,18 @@ impl Supervisor {
     fn reload_now(&self) -> Result<Reloaded, Diagnostics> {
         *self.read_at.lock().unwrap_or_else(PoisonError::into_inner) = FileTime::now();
         let loaded = Config::load(&self.options.config)?;
-        let memory = self.lock().memory.clone();
+        let bind_each = self.lookups.open(&loaded.config);
+        let memory = self.lock().memory.clone().binding_each(bind_each);
         let mut built = build::build(&loaded, &memory, false)?;
         let old = self.lock().bound.clone();
         let mut bound = bind_new(&loaded, &built, &self.sockets, &old, &mut Handed::default())?;
-        let prepared = self.open_rest(&loaded, built.memory());
+        let prepared = self
+            .stage_lookups(&loaded, &built)
+            .and_then(|()| self.open_rest(&loaded, built.memory()));
         let access_log = match prepared {
             Ok(access_log) => access_log,
             Err(diagnostics) => {
+                self.lookups.unstage();
                 bound
                     .iter()
                     .for_each(|address| self.sockets.forget(*address));
@@ -69,6 +73,8 @@ impl Supervisor {
         let target = access_log::target(&loaded, current.access_log.as_ref());
         self.shared.access_log.store(target.map(Arc::new));
         self.shared.generation.store(generation);
+        // Before the sockets go that nobody is to find any more.
+        self.lookups.commit();
         self.sockets.keep(&bound);
         if let Some(workers) = &*self.workers.lock().unwrap_or_else(PoisonError::into_inner) {
             workers.reloaded(number);
@@ -89,6 +95,17 @@ impl Supervisor {
             changes,
             warnings,
         })
+    }
+
+    fn stage_lookups(&self, loaded: &Loaded, built: &Built) -> Result<(), Diagnostics> {
+        self.lookups
+            .stage(&loaded.config, &self.sockets, built.memory().datagrams())
+            .map_err(|error| {
+                let mut listeners = loaded.config.listeners.iter();
+                let set = listeners.find_map(|listener| listener.addresses.first());
+                let span = set.map(|set| set.span).unwrap_or_default();
+                loaded.report(vec![Diagnostic::error(Kind::BadValue, span, error)])
+            })
     }
 
     /// The parts of a reload that reach outside the generation and can fail. `Some` where the access log is another one

@@ -9,6 +9,7 @@ use crate::handover::{Handed, Predecessor, service_sockets};
 use crate::kernel_path::KernelPath;
 use crate::keys::KeyFetcher;
 use crate::listening::{bind_new, start_workers};
+use crate::lookup::Lookups;
 use crate::probes::Probes;
 use crate::service;
 use crate::steering::Steer;
@@ -146,12 +147,16 @@ impl Supervisor {
             Workers::Auto => net::cores().map_or(1, |cores| cores.len().max(1)),
             Workers::Count(count) => usize::from(count),
         });
-        let mut built = build::build(&loaded, &Memory::for_workers(worker_count), false)
-            .map_err(StartError::Config)?;
+        let lookups = Lookups::default();
+        let memory = Memory::for_workers(worker_count).binding_each(lookups.open(config));
+        let mut built = build::build(&loaded, &memory, false).map_err(StartError::Config)?;
         report(&loaded.report(std::mem::take(&mut built.warnings)));
         built.install_keys();
         let sockets = Arc::new(Sockets::new(worker_count));
         let bound = bind_new(&loaded, &built, &sockets, &[], handed).map_err(StartError::Config)?;
+        lookups
+            .stage(config, &sockets, built.memory().datagrams())
+            .map_err(StartError::Kernel)?;
         let access_log = access_log::open(&loaded, None).map_err(StartError::Config)?;
         let kernel = KernelPath::new(config.kernel.as_ref());
         let (steering, loads) = Steer::open(config.steering, worker_count);
@@ -181,6 +186,7 @@ impl Supervisor {
             registry,
             kernel,
             steering,
+            lookups,
             probes,
             fetcher,
             upgrades,
@@ -215,6 +221,7 @@ impl Supervisor {
         self.kernel
             .balance(kernel.as_ref(), &services)
             .map_err(StartError::Kernel)?;
+        self.lookups.commit();
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *workers {
             Some(workers) => workers.serve(self.number()).map_err(StartError::Workers),

@@ -80,6 +80,7 @@ impl Supervisor {
     async fn hand_over(&self, prepared: &Prepared) {
         self.kernel.leave();
         self.steering.release();
+        self.lookups.release();
         self.keep_admin(None);
         service::main_process(prepared.pid);
         // The state first: whoever is woken looks at it.

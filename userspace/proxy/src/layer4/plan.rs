@@ -8,6 +8,7 @@ use std::time::Duration;
 use types::IpNet;
 
 /// What becomes of the connections of a listener.
+#[derive(Clone)]
 pub enum Service {
     /// HTTP: requests go to the routes.
     Http,
@@ -16,6 +17,7 @@ pub enum Service {
 }
 
 /// How connections go on that are not HTTP.
+#[derive(Clone)]
 pub struct Layer4Plan {
     /// Whether TLS goes on as it is, routed by the name in its ClientHello.
     pub passthrough: bool,
@@ -39,6 +41,7 @@ impl Layer4Plan {
 }
 
 /// A listener for datagrams.
+#[derive(Clone)]
 pub struct DatagramPlan {
     /// The name in logs and metrics.
     pub name: Arc<str>,
@@ -59,7 +62,7 @@ pub struct DatagramPlan {
 }
 
 /// Upstreams by name: the exact name first, then the longest `*.` that fits.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Names {
     exact: HashMap<String, usize>,
     /// Without `*.`.

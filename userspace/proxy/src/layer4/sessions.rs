@@ -1,4 +1,4 @@
-//! Datagrams: those of one client address and port are a session, and go to the same endpoint.
+//! Datagrams: those of one client address and port, to one of ours, are a session and go to the same endpoint.
 //!
 //! A worker has a socket of its own; the kernel gives all datagrams of a client to the same one. A session has a socket
 //! towards its endpoint, whose answers a task of its own sends back. It ends when nothing came for its time, when its life
@@ -16,8 +16,9 @@ use balance::{Outcome, PickInput, Picked, Tried};
 use net::{Chunk, ConnectOptions, Datagrams, Driver};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::rc::Rc;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use types::Reason;
@@ -25,11 +26,16 @@ use types::Reason;
 /// Datagrams of a listener that are taken in a row before others have their turn.
 const A_TURN: u32 = 64;
 
+/// Whose session it is: the client, and the address that it talks to. A listener may have many.
+type Ends = (SocketAddr, SocketAddr);
+
 /// The sessions of one worker on one listener.
 struct Table<D: Driver> {
     worker: Rc<Worker<D>>,
     socket: Rc<Datagrams>,
-    sessions: Rc<RefCell<HashMap<SocketAddr, Rc<Session>>>>,
+    sessions: Rc<RefCell<HashMap<Ends, Rc<Session>>>>,
+    /// Sockets to answer from where clients talk to other ports than the listener's socket has, while a session needs them.
+    others: RefCell<HashMap<SocketAddr, Weak<Datagrams>>>,
 }
 
 /// One client.
@@ -49,12 +55,14 @@ pub(crate) async fn run<D: Driver>(worker: Rc<Worker<D>>, socket: Datagrams, add
         worker,
         socket: Rc::new(socket),
         sessions: Rc::default(),
+        others: RefCell::default(),
     };
     let mut turn = 0;
     loop {
         // An error tells that an answer did not arrive: its client is gone.
-        if let Ok((datagram, client)) = table.socket.recv().await {
-            table.take(client, &datagram, address);
+        if let Ok(datagram) = table.socket.recv_with_destination().await {
+            let ends = (datagram.from, datagram.to.unwrap_or(address));
+            table.take(ends, &datagram.bytes, address);
         }
         turn += 1;
         if turn % A_TURN == 0 {
@@ -64,11 +72,11 @@ pub(crate) async fn run<D: Driver>(worker: Rc<Worker<D>>, socket: Datagrams, add
 }
 
 impl<D: Driver> Table<D> {
-    fn take(&self, client: SocketAddr, datagram: &[u8], address: SocketAddr) {
-        let known = self.sessions.borrow().get(&client).map(Rc::clone);
+    fn take(&self, ends: Ends, datagram: &[u8], address: SocketAddr) {
+        let known = self.sessions.borrow().get(&ends).map(Rc::clone);
         let session = match known {
             Some(session) => session,
-            None => match self.open(client, address) {
+            None => match self.open(ends, address) {
                 Ok(session) => session,
                 Err(reason) => {
                     let view = self.worker.view();
@@ -87,7 +95,8 @@ impl<D: Driver> Table<D> {
     }
 
     /// Lets a new client in.
-    fn open(&self, client: SocketAddr, address: SocketAddr) -> Result<Rc<Session>, Reason> {
+    fn open(&self, ends: Ends, address: SocketAddr) -> Result<Rc<Session>, Reason> {
+        let (client, local) = ends;
         let worker = &self.worker;
         let view = worker.view();
         let plan = plan(&view, address).ok_or(Reason::NoRoute)?;
@@ -113,7 +122,7 @@ impl<D: Driver> Table<D> {
         record.upstream = Some(plan.upstream);
         record.endpoint = Some(upstream.endpoints[index].address);
         record.tries = 1;
-        let opening = opening(upstream, client, address, &record);
+        let opening = opening(upstream, client, local, &record);
         let options = ConnectOptions {
             bind: opening.source.map(|client| SocketAddr::new(client.ip(), 0)),
             transparent: opening.source.is_some(),
@@ -121,6 +130,7 @@ impl<D: Driver> Table<D> {
         };
         let endpoint = Datagrams::connect(upstream.endpoints[index].address, &options)
             .map_err(|_| Reason::ConnectFailed)?;
+        let back = self.back(local).map_err(|_| Reason::ConnectFailed)?;
         let session = Rc::new(Session {
             endpoint,
             header: opening.header,
@@ -128,16 +138,14 @@ impl<D: Driver> Table<D> {
             bytes_in: Cell::new(0),
             over: Notify::new(),
         });
-        self.sessions
-            .borrow_mut()
-            .insert(client, Rc::clone(&session));
+        self.sessions.borrow_mut().insert(ends, Rc::clone(&session));
         let answers = Answers {
             session: Rc::clone(&session),
             worker: Rc::clone(worker),
             view: Rc::clone(&view),
-            socket: Rc::clone(&self.socket),
+            back,
             sessions: Rc::clone(&self.sessions),
-            client,
+            ends,
             idle: plan.idle,
             lifetime: plan.lifetime,
             index: (plan.upstream, index),
@@ -146,6 +154,35 @@ impl<D: Driver> Table<D> {
         worker.connections.set(worker.connections.get() + 1);
         tokio::task::spawn_local(answers.run(record, picked));
         Ok(session)
+    }
+
+    /// How answers go back that are to come from this address.
+    fn back(&self, local: SocketAddr) -> io::Result<Back> {
+        let bound = self.socket.local_addr()?;
+        if local == bound {
+            return Ok(Back {
+                socket: Rc::clone(&self.socket),
+                from: None,
+            });
+        }
+        if local.port() == bound.port() {
+            return Ok(Back {
+                socket: Rc::clone(&self.socket),
+                from: Some(local.ip()),
+            });
+        }
+        let mut others = self.others.borrow_mut();
+        let known = others.get(&local).and_then(Weak::upgrade);
+        let socket = match known {
+            Some(socket) => socket,
+            None => {
+                others.retain(|_, socket| socket.strong_count() > 0);
+                let socket = Rc::new(Datagrams::answering(local)?);
+                others.insert(local, Rc::downgrade(&socket));
+                socket
+            }
+        };
+        Ok(Back { socket, from: None })
     }
 
     fn pick(&self, upstream: &UpstreamPlan, client: SocketAddr) -> Result<Picked, Reason> {
@@ -213,14 +250,30 @@ impl Session {
     }
 }
 
+/// Where answers go out.
+struct Back {
+    socket: Rc<Datagrams>,
+    /// The address that they come from; none: the socket's own.
+    from: Option<IpAddr>,
+}
+
+impl Back {
+    fn send(&self, datagram: &[u8], client: SocketAddr) -> io::Result<()> {
+        match self.from {
+            None => self.socket.send_to(datagram, client),
+            Some(from) => self.socket.send_from(datagram, from, client),
+        }
+    }
+}
+
 /// The way back of one session.
 struct Answers<D: Driver> {
     session: Rc<Session>,
     worker: Rc<Worker<D>>,
     view: Rc<View>,
-    socket: Rc<Datagrams>,
-    sessions: Rc<RefCell<HashMap<SocketAddr, Rc<Session>>>>,
-    client: SocketAddr,
+    back: Back,
+    sessions: Rc<RefCell<HashMap<Ends, Rc<Session>>>>,
+    ends: Ends,
     idle: Duration,
     lifetime: Option<Duration>,
     /// Of the upstream and the endpoint.
@@ -231,7 +284,7 @@ impl<D: Driver> Answers<D> {
     async fn run(self, record: Record, picked: Picked) {
         let mut picked = Some(picked);
         let reason = self.until_the_end(&record, &mut picked).await;
-        self.sessions.borrow_mut().remove(&self.client);
+        self.sessions.borrow_mut().remove(&self.ends);
         if let (Some(picked), Reason::ConnectFailed) = (picked, reason) {
             let now = Instant::now();
             picked.finish(Outcome::Failure, now - record.started(), now);
@@ -280,7 +333,7 @@ impl<D: Driver> Answers<D> {
             {
                 picked.connected(record.started().elapsed(), Instant::now());
             }
-            if self.socket.send_to(&datagram, self.client).is_ok() {
+            if self.back.send(&datagram, self.ends.0).is_ok() {
                 record.moved().went_out(datagram.len() as u64);
             }
         }
