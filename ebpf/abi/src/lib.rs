@@ -30,6 +30,8 @@ pub const VERSIONS_OF_OLD_BANS: [u32; 2] = [1, 2];
 pub const XDP_GATE: &str = "xdp_gate";
 /// The name of the program that balances L4 services behind it.
 pub const XDP_SERVICES: &str = "xdp_services";
+/// The name of the program that sends on ICMP errors about packets of L4 services.
+pub const XDP_SERVICE_ERRORS: &str = "xdp_service_errors";
 
 /// Names of the maps: in the object, of the pins, and as `bpftool map` shows them (which cuts at 15 bytes).
 pub mod maps {
@@ -61,6 +63,8 @@ pub mod maps {
     pub const WAYS_OUT: &str = "WAYS_OUT";
     /// Program array of one: [`XDP_SERVICES`](crate::XDP_SERVICES), which the gate hands packets to.
     pub const NEXT_PROGRAM: &str = "NEXT_PROGRAM";
+    /// Program array of one: [`XDP_SERVICE_ERRORS`](crate::XDP_SERVICE_ERRORS), which the gate hands ICMP errors to.
+    pub const ERROR_PROGRAM: &str = "ERROR_PROGRAM";
     /// Per-CPU array of one: what the gate tells that program of a packet.
     pub const PACKET: &str = "PACKET";
 
@@ -83,7 +87,7 @@ pub mod maps {
     pub const BANS: [&str; 4] = [BANS_V4, BANS_V6, PREFIX_BANS_V4, PREFIX_BANS_V6];
 
     /// Every map that is pinned.
-    pub const ALL: [&str; 21] = [
+    pub const ALL: [&str; 22] = [
         VERSION,
         BANS_V4,
         BANS_V6,
@@ -98,6 +102,7 @@ pub mod maps {
         FLOWS,
         WAYS_OUT,
         NEXT_PROGRAM,
+        ERROR_PROGRAM,
         PACKET,
         SETTINGS,
         ALLOW_V4,
@@ -146,6 +151,12 @@ pub mod limits {
     /// Sources whose rates are kept, addresses and prefixes each, unless the operator says otherwise. A further one
     /// takes the place of the one that was silent longest.
     pub const SOURCES: u32 = 65_536;
+    /// Packets in fragments whose ports are remembered. One more takes the place of the oldest, whose fragments are strays.
+    pub const FRAGMENTED: u32 = 4096;
+    /// Endpoints of tunnels whose path MTU is remembered.
+    pub const PATH_MTUS: u32 = 1024;
+    /// Packets a second and CPU whose senders are told that they are too big. More are dropped.
+    pub const ANSWERS_A_SECOND: u64 = 1000;
     /// Bytes of the ring of samples. A sample that finds no room is lost.
     pub const SAMPLES_BYTES: u32 = 1 << 18;
     /// How long a flood lasts after the last second that was beyond its limit.

@@ -35,9 +35,9 @@ pub struct MaglevTable {
 pub struct ServiceKey {
     /// The virtual address.
     pub address: Address,
-    /// The port; zeros in the entry that stands for the address as a whole.
+    /// The port; zeros in the entry that says that the address has services of the protocol ([`Service::mark`]).
     pub port: [u8; 2],
-    /// The IP protocol; 0 in the entry that stands for the address as a whole.
+    /// The IP protocol.
     pub protocol: u8,
     /// Padding, always 0.
     pub reserved: u8,
@@ -81,6 +81,24 @@ pub struct Service {
     pub affinity: u8,
     /// Padding, always 0.
     pub reserved: [u8; 2],
+}
+
+impl Service {
+    /// The index of what is no service, but the mark of an address that has some.
+    pub const MARK: u32 = u32::MAX;
+
+    /// The mark of an address that has services. A packet that it is found for, to port 0, has no endpoint.
+    #[must_use]
+    pub const fn mark() -> Self {
+        Self {
+            index: Self::MARK,
+            serial: 0,
+            idle_s: 0,
+            forwarding: Forwarding::Nat as u8,
+            affinity: Affinity::Flow as u8,
+            reserved: [0; 2],
+        }
+    }
 }
 
 /// Whether an endpoint takes flows.

@@ -6,10 +6,13 @@
 
 mod checksum;
 mod choose;
+mod errors;
+mod fragments;
 mod maps;
 mod output;
 mod rewrite;
 mod segment;
+mod too_big;
 mod track;
 mod tunnel;
 mod way;
@@ -22,26 +25,42 @@ use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
-use maps::{ENDPOINTS, FLOWS, PROGRAMS, SEGMENT, SETTINGS};
+use fragments::Found;
+use maps::{ENDPOINTS, ERROR_PROGRAMS, FLOWS, PROGRAMS, SEGMENT, SETTINGS};
 use segment::Segment;
 
 /// Forwards a packet that the gate passed. Where there are services, another program goes on with the packet and this
 /// one ends: both together need more stack than a program has. Else, and where that program is missing, it returns
 /// nothing: the packet is for the stack.
 #[inline(always)]
-pub(crate) fn forward(context: &XdpContext, headers: &Headers) -> Option<(u32, Reason)> {
+pub(crate) fn forward(context: &XdpContext, headers: &mut Headers) -> Option<(u32, Reason)> {
     if SETTINGS.get(0)?.services == 0 {
         return None;
     }
     let has_ports = matches!(headers.protocol, protocol::TCP | protocol::UDP);
-    if !has_ports || headers.fragment != Fragment::Whole {
+    let is_error =
+        headers.fragment == Fragment::Whole && errors::is_error(headers.protocol, headers.icmp.0);
+    if !has_ports && !is_error {
         return None;
+    }
+    if headers.fragment != Fragment::Whole {
+        match fragments::find(context, headers) {
+            Found::Ports => {}
+            Found::Stray => return Some(output::drop(Reason::DropServiceFragment)),
+            Found::Nothing => return None,
+        }
     }
     let segment = SEGMENT.get_ptr_mut(0)?;
     // SAFETY: the pointer is to this CPU's own value, and a program is not interrupted by itself on one CPU.
     unsafe { segment.write(Segment::new(headers)) };
     // SAFETY: nothing here has to be dropped.
-    unsafe { PROGRAMS.tail_call(context, 0) };
+    unsafe {
+        if is_error {
+            ERROR_PROGRAMS.tail_call(context, 0);
+        } else {
+            PROGRAMS.tail_call(context, 0);
+        }
+    }
     None
 }
 

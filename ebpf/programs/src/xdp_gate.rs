@@ -46,14 +46,13 @@ pub fn xdp_gate(context: XdpContext) -> u32 {
         None => (judge(&context, settings, headers), true),
         Some(reason) => (by_policy(settings, reason).into(), false),
     };
-    let headers = &*headers;
     let (action, reason) = match verdict.reason {
         Reason::Pass | Reason::PassAllowed | Reason::PassExpired | Reason::PassIcmpNeeded => {
             services::forward(&context, headers).unwrap_or((xdp_action::XDP_PASS, verdict.reason))
         }
         Reason::AnswerSynCookie => (xdp_action::XDP_TX, verdict.reason),
         reason if reason.drops() => {
-            samples::take(&context, settings, verdict, known.then_some(headers));
+            samples::take(&context, settings, verdict, known.then_some(&*headers));
             (xdp_action::XDP_DROP, reason)
         }
         reason => (xdp_action::XDP_PASS, reason),

@@ -7,12 +7,14 @@
 mod error;
 mod maps;
 mod neighbours;
+mod programs;
 mod room;
 mod spec;
 mod status;
 
 pub use error::ServiceError;
 pub(crate) use maps::ServiceMaps;
+pub(crate) use programs::Programs;
 pub use spec::{EndpointState, Forwarding, Protocol, ServiceEndpoint, ServiceSpec};
 pub use status::{ServiceEndpointStatus, ServiceStatus};
 
@@ -36,6 +38,8 @@ struct Inner {
     room: Room,
     /// What is in the kernel, by the key of the service.
     active: HashMap<ServiceKey, Active>,
+    /// Addresses with protocols that have a service, whatever the port.
+    marks: HashSet<ServiceKey>,
     /// The endpoints by their places; the first is never used.
     endpoints: Vec<Endpoint>,
     /// Places of endpoints that nobody has, the longest free first: an old place is used again as late as possible.
@@ -175,6 +179,7 @@ impl Inner {
             maps,
             room: Room::new(pins),
             active: HashMap::new(),
+            marks: HashSet::new(),
             endpoints: Vec::new(),
             free_endpoints: VecDeque::new(),
             free_services: VecDeque::new(),
@@ -189,7 +194,12 @@ impl Inner {
     fn read_again(&mut self) -> Result<(), ServiceError> {
         let endpoints = self.maps.endpoints()?;
         let mut active = HashMap::new();
+        self.marks.clear();
         for (key, service) in self.maps.services()? {
+            if service.index == Service::MARK {
+                self.marks.insert(key);
+                continue;
+            }
             let places = (1..)
                 .zip(endpoints.iter().skip(1))
                 .filter(|(_, endpoint)| endpoint.state != 0 && endpoint.service == service.serial)
@@ -359,8 +369,28 @@ impl Inner {
         for (plan, table) in planned.into_iter().zip(tables) {
             self.switch(plan, table)?;
         }
+        self.mark()?;
         let count = u32::try_from(self.active.len()).unwrap_or(u32::MAX);
         self.maps.set_count(count)
+    }
+
+    /// Marks the addresses of services: fragments that nobody can place are known by that.
+    fn mark(&mut self) -> Result<(), ServiceError> {
+        let keys = self.active.keys();
+        let wanted: HashSet<ServiceKey> = keys
+            .map(|key| ServiceKey {
+                port: [0; 2],
+                ..*key
+            })
+            .collect();
+        for key in self.marks.difference(&wanted) {
+            self.maps.remove_service(key)?;
+        }
+        for key in wanted.difference(&self.marks) {
+            self.maps.set_service(key, &Service::mark())?;
+        }
+        self.marks = wanted;
+        Ok(())
     }
 
     /// One service switches. Endpoints that take new flows come before the table that names them, the others after.

@@ -32,7 +32,7 @@ pub(super) fn endpoint(
     };
     // SAFETY: entries are not preallocated, so RCU keeps one that is deleted as it was until we are done with it.
     let service = unsafe { SERVICES.get(&key) }?;
-    let Some((place, endpoint)) = pick(service, segment) else {
+    let Some((place, endpoint)) = pick(service, &segment.key, segment.is_v6) else {
         return Some(output::drop(Reason::DropServiceNoEndpoint));
     };
     let was_elsewhere = before
@@ -89,32 +89,84 @@ pub(super) fn endpoint(
     })
 }
 
+/// The flow that a packet with this key would have, where it needs no memory: the way to an endpoint that gets packets as
+/// they are.
+#[inline(always)]
+pub(super) fn guess(key: &FlowKey, is_v6: bool, protocol: u8) -> Option<Flow> {
+    let service = ServiceKey {
+        address: key.destination,
+        port: destination_port(key.ports),
+        protocol,
+        reserved: 0,
+    };
+    // SAFETY: as above.
+    let service = unsafe { SERVICES.get(&service) }?;
+    if service.forwarding == Forwarding::Nat as u8 {
+        return None;
+    }
+    let (place, endpoint) = pick(service, key, is_v6)?;
+    let is_tunnel = service.forwarding == Forwarding::Tunnel as u8;
+    Some(Flow {
+        last_ns: 0,
+        hop_ns: 0,
+        source: if is_tunnel {
+            endpoint.source
+        } else {
+            key.source
+        },
+        destination: endpoint.address,
+        ports: key.ports,
+        endpoint: place,
+        serial: endpoint.serial,
+        idle_s: service.idle_s,
+        address_delta: 0,
+        delta: 0,
+        kind: service.forwarding,
+        state: 0,
+        hop_mtu: 0,
+        hop_interface: 0,
+        hop_addresses: [0; 12],
+    })
+}
+
 /// The endpoint that the client's hash leads to.
 #[inline(always)]
-fn pick(service: &Service, segment: &Segment) -> Option<(u32, &'static Endpoint)> {
-    // The verifier does not know that a remainder is small; what is hidden from the compiler is compared with a bound.
-    let slot = core::hint::black_box(client_hash(service, segment) % u64::from(MAGLEV_SLOTS));
-    let table = MAGLEV.get_value(service.index, &0)?;
-    let place = u32::from(*table.slots.get(slot as usize)?);
+fn pick(service: &Service, key: &FlowKey, is_v6: bool) -> Option<(u32, &'static Endpoint)> {
+    let place = place(service, key, is_v6);
     let endpoint = ENDPOINTS.get(place)?;
     let fits = endpoint.service == service.serial && endpoint.state == EndpointState::Up as u8;
     (place != 0 && fits).then_some((place, endpoint))
 }
 
+/// Its place; 0 where there is none. A function of its own for the sake of the stack.
+#[inline(never)]
+fn place(service: &Service, key: &FlowKey, is_v6: bool) -> u32 {
+    // The verifier does not know that a remainder is small; what is hidden from the compiler is compared with a bound.
+    let hash = client_hash(service, key, is_v6);
+    let slot = core::hint::black_box(hash % u64::from(MAGLEV_SLOTS));
+    let Some(table) = MAGLEV.get_value(service.index, &0) else {
+        return 0;
+    };
+    table
+        .slots
+        .get(slot as usize)
+        .map_or(0, |place| u32::from(*place))
+}
+
 /// The same as `balance::client_hash` in user space.
 #[inline(always)]
-fn client_hash(service: &Service, segment: &Segment) -> u64 {
+fn client_hash(service: &Service, key: &FlowKey, is_v6: bool) -> u64 {
     let alone = service.affinity == Affinity::Source as u8;
-    let [p, q] = source_port(segment.key.ports);
-    if segment.is_v6 {
+    let [p, q] = source_port(key.ports);
+    if is_v6 {
         let mut octets = [0; 18];
-        for (chunk, word) in octets.chunks_exact_mut(4).zip(segment.key.source) {
+        for (chunk, word) in octets.chunks_exact_mut(4).zip(key.source) {
             chunk.copy_from_slice(&word.to_ne_bytes());
         }
         [octets[16], octets[17]] = [p, q];
         hash::key(if alone { &octets[..16] } else { &octets })
     } else {
-        let [a, b, c, d] = segment.key.source[3].to_ne_bytes();
+        let [a, b, c, d] = key.source[3].to_ne_bytes();
         let octets = [a, b, c, d, p, q];
         hash::key(if alone { &octets[..4] } else { &octets })
     }

@@ -1,6 +1,6 @@
 //! The end of a packet's way through the services: changed, counted, and sent out.
 
-use super::maps::{ENDPOINT_COUNTERS, WAYS_OUT};
+use super::maps::{ENDPOINT_COUNTERS, ERROR_PROGRAMS, WAYS_OUT};
 use super::segment::Segment;
 use super::{rewrite, tunnel, way};
 use abi::Reason;
@@ -30,6 +30,9 @@ pub(super) fn send(
     let is_tunnel = flow.kind == FlowKind::Tunnel as u8;
     let overhead = if is_tunnel { tunnel::overhead(flow) } else { 0 };
     if segment.packet_bytes + overhead > u32::from(flow.hop_mtu) {
+        // The program of errors tells the sender.
+        // SAFETY: nothing here has to be dropped.
+        unsafe { ERROR_PROGRAMS.tail_call(context, 0) };
         return drop(Reason::DropServiceTooBig);
     }
     let leaves_here = flow.hop_interface != way::STACK;
@@ -49,14 +52,21 @@ pub(super) fn send(
     if !leaves_here {
         return (xdp_action::XDP_PASS, Reason::PassServiceStack);
     }
-    let action = if flow.hop_interface == context.ingress_ifindex() as u32 {
+    (leave(context, flow), reason(flow))
+}
+
+/// Out of the interface that the flow leaves by.
+#[inline(always)]
+pub(super) fn leave(context: &XdpContext, flow: &Flow) -> u32 {
+    if flow.hop_interface == way::STACK {
+        xdp_action::XDP_PASS
+    } else if flow.hop_interface == context.ingress_ifindex() as u32 {
         xdp_action::XDP_TX
     } else {
         WAYS_OUT
             .redirect(flow.hop_interface, u64::from(xdp_action::XDP_DROP))
             .unwrap_or(xdp_action::XDP_DROP)
-    };
-    (action, reason(flow))
+    }
 }
 
 #[inline(always)]

@@ -10,7 +10,7 @@ use aya_ebpf::programs::XdpContext;
 /// The furthest that a transport header is looked for. Behind it lie more extension headers than are walked.
 const TRANSPORT_MAX: usize = 512;
 /// The furthest that an IP header is looked for: Ethernet and two VLAN tags.
-const NETWORK_MAX: usize = 22;
+pub(super) const NETWORK_MAX: usize = 22;
 
 /// A place in the packet where a value can be read and written.
 #[inline(always)]
@@ -114,6 +114,10 @@ pub(super) fn packet(
 #[inline(always)]
 fn transport(context: &XdpContext, segment: &Segment, flow: &Flow) -> Result<(), Reason> {
     let at = segment.transport as usize;
+    if at == 0 {
+        // The checksum is in the first fragment and counts for all of them.
+        return Ok(());
+    }
     if at > TRANSPORT_MAX {
         return Err(Reason::DropMalformed);
     }

@@ -1,6 +1,6 @@
 //! What balancing needs to know of a packet.
 
-use crate::packet::{Family, Headers};
+use crate::packet::{Family, Fragment, Headers};
 use abi::service::FlowKey;
 
 /// A packet with ports. Offsets are from the start of the frame.
@@ -14,7 +14,7 @@ pub(super) struct Segment {
     pub(super) packet_bytes: u32,
     /// Where the IP header is.
     pub(super) network: u32,
-    /// Where the TCP or UDP header is.
+    /// Where the TCP, UDP or ICMP header is; 0 in a later fragment, which has none.
     pub(super) transport: u32,
     pub(super) is_v6: bool,
     /// 0 for UDP.
@@ -39,7 +39,11 @@ impl Segment {
             frame_bytes: headers.bytes as u32,
             packet_bytes: (headers.end - headers.l3) as u32,
             network: headers.l3 as u32,
-            transport: headers.l4 as u32,
+            transport: if headers.fragment == Fragment::Later {
+                0
+            } else {
+                headers.l4 as u32
+            },
             is_v6: headers.family == Family::V6,
             tcp_flags: headers.tcp_flags,
             protocol: headers.protocol,

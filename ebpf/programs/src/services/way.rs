@@ -1,6 +1,6 @@
 //! The way out: which interface, which neighbour, how large a packet may be. The kernel's routing tables know.
 
-use super::maps::WAYS_OUT;
+use super::maps::{PATH_MTUS, PathMtu, WAYS_OUT};
 use super::segment::Segment;
 use abi::Reason;
 use abi::service::{Flow, FlowKind, V4_MARK};
@@ -61,6 +61,14 @@ pub(super) fn find(
     let (mtu, destination) = unsafe { (query.__bindgen_anon_1.mtu_result, query.__bindgen_anon_4) };
     if answer == i64::from(BPF_FIB_LKUP_RET_SUCCESS) {
         flow.hop_mtu = mtu;
+        if flow.kind == FlowKind::Tunnel as u8
+            // SAFETY: both values are copied; that they are of one moment does not matter.
+            && let Some(learnt) = unsafe { PATH_MTUS.get(&flow.destination) }
+            && now_ns.wrapping_sub(learnt.since_ns) < PathMtu::HOLDS_NS
+            && learnt.mtu < u64::from(mtu)
+        {
+            flow.hop_mtu = learnt.mtu as u16;
+        }
         // SAFETY: as above.
         let is_neighbour = unsafe {
             if is_v4 {

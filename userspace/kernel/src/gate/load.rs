@@ -8,10 +8,9 @@ use crate::bans::{BanLimits, BanMaps, Bans};
 use crate::counters::Counters;
 use crate::host;
 use crate::object::OBJECT;
-use crate::services::{ServiceMaps, Services};
+use crate::services::{Programs, ServiceMaps, Services};
 use crate::settings::SettingsMap;
-use aya::maps::{Array, Map, MapData, MapError, MapInfo, ProgramArray};
-use aya::programs::{ProgramError, Xdp};
+use aya::maps::{Array, Map, MapData, MapError, MapInfo};
 use aya::{Ebpf, EbpfLoader};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +57,8 @@ pub(super) fn load(pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
             bans.bind(pinned_bans(pins)?)?;
             let staging = stage(pins)?;
             for name in abi::maps::ALL {
-                if !abi::maps::BANS.contains(&name) {
+                // One that is missing is younger than the program that made the others.
+                if !abi::maps::BANS.contains(&name) && pins.map(name).exists() {
                     let map = open(pins, name).map_err(AttachError::Map)?;
                     map.pin(staging.join(name)).map_err(|error| {
                         AttachError::Map(MapError::PinError {
@@ -115,25 +115,8 @@ fn load_object(object: &[u8], limits: BanLimits, pin_dir: &Path) -> Result<Ebpf,
         .load(object)
         .map_err(|error| AttachError::Load(Box::new(error)))?;
     program(&mut ebpf)?.load().map_err(AttachError::Program)?;
-    join_services(&mut ebpf)?;
+    Programs::load(&mut ebpf)?.take_packets()?;
     Ok(ebpf)
-}
-
-/// Lets the gate hand packets to the program of the services.
-fn join_services(ebpf: &mut Ebpf) -> Result<(), AttachError> {
-    let map = ebpf
-        .take_map(abi::maps::NEXT_PROGRAM)
-        .ok_or_else(|| absent(abi::maps::NEXT_PROGRAM));
-    let mut next: ProgramArray<MapData> = map
-        .and_then(ProgramArray::try_from)
-        .map_err(AttachError::Map)?;
-    let program = ebpf
-        .program_mut(abi::XDP_SERVICES)
-        .ok_or(AttachError::Program(ProgramError::NotLoaded))?;
-    let program: &mut Xdp = program.try_into().map_err(AttachError::Program)?;
-    program.load().map_err(AttachError::Program)?;
-    let descriptor = program.fd().map_err(AttachError::Program)?;
-    next.set(0, descriptor, 0).map_err(AttachError::Map)
 }
 
 fn absent(name: &str) -> MapError {

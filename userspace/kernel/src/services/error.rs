@@ -2,6 +2,7 @@
 
 use aya::maps::MapError;
 use aya::maps::xdp::XdpMapError;
+use aya::programs::ProgramError;
 use balance::maglev::MaglevError;
 use std::net::SocketAddr;
 
@@ -50,6 +51,14 @@ pub enum ServiceError {
         doing: &'static str,
         /// Why not.
         error: Box<MapError>,
+    },
+    /// A program behind the gate cannot be loaded.
+    #[error("the kernel did not take the program `{program}`: {error}")]
+    Program {
+        /// Its name.
+        program: &'static str,
+        /// Why not.
+        error: Box<ProgramError>,
     },
     /// The flows cannot move to a map of another size.
     #[error("there is no other room for the flows of services: {0}")]

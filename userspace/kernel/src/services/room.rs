@@ -1,11 +1,10 @@
 //! How many flows the kernel has room for. A map cannot grow: another one takes its place, and the flows move.
 
-use super::ServiceError;
+use super::{Programs, ServiceError};
 use crate::object::OBJECT;
 use abi::service::{Flow, FlowKey};
 use aya::EbpfLoader;
-use aya::maps::{HashMap, Map, MapData, MapError, ProgramArray};
-use aya::programs::{ProgramError, Xdp};
+use aya::maps::{HashMap, Map, MapData, MapError};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +31,7 @@ impl Room {
 
     /// Makes room for so many, if there is more or less. Known flows go on.
     ///
-    /// The program that balances comes anew with the map; the gate hands packets to the old one until the flows have
+    /// The programs come anew with the map; the gate hands packets to the old ones until the flows have
     /// moved. Those that begin while they do so follow after that.
     pub(super) fn fit(&self, flows: u32) -> Result<(), ServiceError> {
         let path = self.pins.join(abi::maps::FLOWS);
@@ -58,28 +57,16 @@ impl Room {
             .map_max_entries(abi::maps::FLOWS, flows)
             .load(object)
             .map_err(other)?;
-        let mut take = |name: &str| {
-            ebpf.take_map(name).ok_or_else(|| MapError::InvalidName {
-                name: name.to_owned(),
-            })
-        };
-        let mut new: Flows = take(abi::maps::FLOWS)
-            .and_then(Flows::try_from)
-            .map_err(room)?;
-        let mut next: ProgramArray<MapData> = take(abi::maps::NEXT_PROGRAM)
-            .and_then(ProgramArray::try_from)
-            .map_err(room)?;
+        let new = ebpf.take_map(abi::maps::FLOWS);
+        let new = new.ok_or_else(|| MapError::InvalidName {
+            name: abi::maps::FLOWS.to_owned(),
+        });
+        let mut new = new.and_then(Flows::try_from).map_err(room)?;
         let most = old.info().map_err(room)?.max_entries();
         let old = Flows::try_from(Map::LruHashMap(old)).map_err(room)?;
-        let program = ebpf
-            .program_mut(abi::XDP_SERVICES)
-            .ok_or_else(|| other(ProgramError::NotLoaded))?;
-        let program: &mut Xdp = program.try_into().map_err(other)?;
-        program.load().map_err(other)?;
-        let descriptor = program.fd().map_err(other)?;
-        let descriptor = descriptor.try_clone().map_err(other)?;
+        let programs = Programs::load(&mut ebpf)?;
         move_flows(&old, &mut new, most);
-        next.set(0, &descriptor, 0).map_err(room)?;
+        programs.take_packets()?;
         move_flows(&old, &mut new, most);
         Ok(())
     }

@@ -42,6 +42,8 @@ pub(crate) struct Packet {
     transport: Option<(usize, u8)>,
     /// A later fragment has no transport header, a first one no checksum of its own.
     fragment: bool,
+    /// What fragments of one packet share.
+    id: u16,
 }
 
 #[derive(Clone, Copy)]
@@ -177,9 +179,19 @@ impl Packet {
             }
             Network::V6(_) => {
                 let [high, low] = (offset << 3 | u16::from(more)).to_be_bytes();
-                self.header(44, 0, &[high, low, 0, 0, 0, 1])
+                let [id_high, id_low] = self.id.to_be_bytes();
+                self.header(44, 0, &[high, low, 0, 0, id_high, id_low])
             }
         }
+    }
+
+    /// The id that fragments of one packet share; before `fragment`.
+    pub(crate) fn id(mut self, id: u16) -> Self {
+        if let Network::V4(start) = self.network() {
+            put(&mut self.bytes, start + 4, id);
+        }
+        self.id = id;
+        self
     }
 
     fn header(mut self, number: u8, length: u8, rest: &[u8]) -> Self {
@@ -262,14 +274,19 @@ impl Packet {
     }
 
     /// ICMP or ICMPv6, as the IP version before it wants, with an empty second word.
-    pub(crate) fn icmp(mut self, kind: u8, code: u8) -> Self {
+    pub(crate) fn icmp(self, kind: u8, code: u8) -> Self {
+        self.icmp_with(kind, code, 0)
+    }
+
+    /// The same with a second word.
+    pub(crate) fn icmp_with(mut self, kind: u8, code: u8, rest: u32) -> Self {
         let number = match self.network() {
             Network::V4(_) => ICMP,
             Network::V6(_) => ICMPV6,
         };
         self.begin_transport(number);
-        self.bytes
-            .extend_from_slice(&[kind, code, 0, 0, 0, 0, 0, 0]);
+        self.bytes.extend_from_slice(&[kind, code, 0, 0]);
+        self.bytes.extend_from_slice(&rest.to_be_bytes());
         self
     }
 
