@@ -177,7 +177,29 @@ pub(crate) enum Ban {
         #[command(flatten)]
         place: Place,
     },
-    /// Lift every ban, without asking. Bans from files stay.
+    /// Put a list of bans in force under a name, in the place of what was loaded under it before. It stays over restarts.
+    Load {
+        /// The list: an address or a prefix on each line, `#` begins the reason. `-` reads standard input.
+        file: PathBuf,
+        /// The name of the list. Left out: `stdin`, or the file's name.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Remove a list of bans that was loaded.
+    Unload {
+        /// Its name, as `bascule ban lists` shows it.
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show the ban lists: files, URLs and those that were loaded, how old they are and what is wrong with them.
+    Lists {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Lift every ban, without asking. Bans from lists stay.
     Flush {
         #[command(flatten)]
         place: Place,

@@ -50,6 +50,14 @@ pub(crate) enum Failure {
     /// A file was not fetched.
     #[error(transparent)]
     Download(#[from] DownloadError),
+    /// A ban list cannot be read.
+    #[error("cannot read the ban list `{file}`: {error}")]
+    BanList {
+        /// The file.
+        file: String,
+        /// Why.
+        error: io::Error,
+    },
     /// A WAF policy of a configuration is not there.
     #[error(transparent)]
     Policy(PolicyError),

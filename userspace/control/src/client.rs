@@ -1,8 +1,8 @@
 //! Talks to a running instance over its admin socket. For the `bascule` command: every call blocks.
 
 use crate::admin::{
-    BanAdded, BanFlushed, BanLifted, BanList, BanRequest, BanShown, Problem, Reload, Status,
-    UpgradeRequest, Upgraded,
+    BanAdded, BanFlushed, BanLifted, BanList, BanListLoaded, BanLists, BanRequest, BanShown,
+    Problem, Reload, Status, UpgradeRequest, Upgraded,
 };
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
@@ -22,6 +22,8 @@ use tokio::net::UnixStream;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a reload may take: it compiles rules and resolves names.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(600);
+/// How long a ban list may take: it is read and brought into the kernel.
+const LIST_PATIENCE: Duration = Duration::from_secs(120);
 /// The largest answer in bytes: the longest list of bans that the default limits allow, several times over.
 const ANSWER_LIMIT_BYTES: usize = 512 * 1024 * 1024;
 
@@ -196,7 +198,40 @@ impl Client {
         self.json(Call::new(Method::DELETE, path))
     }
 
-    /// Lifts every ban that no file names.
+    /// The ban lists and where they come from.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn ban_lists(&self) -> Result<BanLists, ClientError> {
+        self.json(Call::new(Method::GET, "/v1/bans/lists"))
+    }
+
+    /// Puts a ban list in force under a name, in the place of what was loaded under it before.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with each line that is no ban; nothing changed then.
+    pub fn load_ban_list(&self, name: &str, text: Vec<u8>) -> Result<BanListLoaded, ClientError> {
+        let path = format!("/v1/bans/lists?name={}", escaped(name));
+        self.json(Call {
+            body: text,
+            patience: LIST_PATIENCE,
+            ..Call::new(Method::PUT, path)
+        })
+    }
+
+    /// Removes a ban list that was loaded.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] where none has the name.
+    pub fn unload_ban_list(&self, name: &str) -> Result<BanListLoaded, ClientError> {
+        let path = format!("/v1/bans/lists?name={}", escaped(name));
+        self.json(Call {
+            patience: LIST_PATIENCE,
+            ..Call::new(Method::DELETE, path)
+        })
+    }
+
+    /// Lifts every ban that no list has.
     ///
     /// # Errors
     /// [`ClientError`]

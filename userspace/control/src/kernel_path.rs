@@ -1,19 +1,21 @@
 //! The kernel side of bans: the gate where it can be attached, the list alone where it cannot.
 
+use crate::ban_lists::BanLists;
 use crate::build::ServicePlan;
 use config::{FloodAction, GateVerdict, Kernel, KernelMode};
 use kernel::{
-    BanLimits, BanList, Bans, Counters, FloodPolicy, Gate, GatePolicy, GateSpec, Mode, RateLimit,
-    Services, SourceLimits, UsedMode,
+    BanLimits, Bans, Counters, FloodPolicy, Gate, GatePolicy, GateSpec, Mode, RateLimit, Services,
+    SourceLimits, UsedMode,
 };
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The bans and, where this host allows it, the XDP gate that carries them out.
 pub(crate) struct KernelPath {
     bans: Bans,
+    lists: BanLists,
     gate: Mutex<Outcome>,
     services: Mutex<Balanced>,
 }
@@ -35,9 +37,12 @@ enum Outcome {
 
 impl KernelPath {
     /// The list of bans alone; [`KernelPath::attach`] does the rest.
-    pub(crate) fn new(kernel: Option<&Kernel>) -> Self {
+    /// Ban lists are kept in a folder for the next start.
+    pub(crate) fn new(kernel: Option<&Kernel>, folder: Option<PathBuf>) -> Self {
+        let bans = Bans::new(kernel.map(limits).unwrap_or_default());
         Self {
-            bans: Bans::new(kernel.map(limits).unwrap_or_default()),
+            lists: BanLists::new(bans.clone(), folder),
+            bans,
             gate: Mutex::new(Outcome::UserSpace("not attached yet".to_owned())),
             services: Mutex::default(),
         }
@@ -60,7 +65,7 @@ impl KernelPath {
         *self.lock() = outcome;
         self.bans
             .set_allowed(kernel.map_or(&[], |kernel| &kernel.allow));
-        self.load_files(kernel)
+        self.load_lists(kernel)
     }
 
     fn attach_to(
@@ -112,6 +117,7 @@ impl KernelPath {
 
     /// Another process has failed to take our place: program, interfaces and policy are ours again.
     pub(crate) fn retake(&self, kernel: Option<&Kernel>) {
+        self.lists.resume(kernel);
         let mut balanced = self.balanced();
         balanced.is_left = false;
         let (Outcome::Attached(gate), Some(kernel)) = (&mut *self.lock(), kernel) else {
@@ -166,7 +172,7 @@ impl KernelPath {
     /// Takes over interfaces and ban files of a new configuration.
     pub(crate) fn follow(&self, kernel: Option<&Kernel>) -> Result<(), String> {
         // Files first: they are what is most likely to be wrong, and nothing has changed then.
-        self.load_files(kernel)?;
+        self.load_lists(kernel)?;
         self.bans
             .set_allowed(kernel.map_or(&[], |kernel| &kernel.allow));
         if let (Outcome::Attached(gate), Some(kernel)) = (&mut *self.lock(), kernel) {
@@ -228,8 +234,9 @@ impl KernelPath {
         applied
     }
 
-    /// Keeps away from the tables of the services: another process is about to take them over.
+    /// Keeps away from the tables of the services and of lists: another process is about to take them over.
     pub(crate) fn leave_services(&self) {
+        self.lists.pause();
         self.balanced().is_left = true;
     }
 
@@ -245,35 +252,29 @@ impl KernelPath {
         self.services.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn load_files(&self, kernel: Option<&Kernel>) -> Result<(), String> {
-        let files = kernel.iter().flat_map(|kernel| &kernel.bans.files);
-        let mut lists = Vec::new();
-        for path in files.flat_map(|files| &files.found) {
-            lists.push(Arc::new(read(path)?));
-        }
+    fn load_lists(&self, kernel: Option<&Kernel>) -> Result<(), String> {
         let change = self
-            .bans
-            .replace_lists(&lists)
+            .lists
+            .follow(kernel)
             .map_err(|error| error.to_string())?;
         if change.added + change.removed > 0 {
             tracing::info!(
                 added = change.added,
                 removed = change.removed,
-                "ban files loaded"
+                "ban lists loaded"
             );
         }
         Ok(())
     }
 
+    /// Where bans come from that lists make.
+    pub(crate) fn lists(&self) -> &BanLists {
+        &self.lists
+    }
+
     fn lock(&self) -> MutexGuard<'_, Outcome> {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn read(path: &Path) -> Result<BanList, String> {
-    let bans = kernel::read_ban_file(path).map_err(|error| error.to_string())?;
-    let source = path.to_string_lossy();
-    BanList::new(&source, &bans).map_err(|error| format!("{source}: {error}"))
 }
 
 fn limits(kernel: &Kernel) -> BanLimits {

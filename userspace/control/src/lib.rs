@@ -1,13 +1,14 @@
 //! The control plane: everything that is not on the path of a request.
 //!
 //! `supervisor` is the process as a whole, `handover` passes it on to the next one, `build` makes a generation of a configuration, `watch` says when it is time
-//! for another one, `kernel_path` has the XDP gate, `probes` and `keys` keep endpoints' health and key sets up to date,
+//! for another one, `kernel_path` has the XDP gate, `ban_lists` where its lists come from, `probes` and `keys` keep endpoints' health and key sets up to date,
 //! `admin` serves the API that `client` speaks to.
 #![forbid(unsafe_code)]
 
 mod access_log;
 pub mod admin;
 mod audit_sinks;
+mod ban_lists;
 mod build;
 mod check;
 pub mod client;

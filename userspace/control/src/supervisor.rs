@@ -8,6 +8,7 @@ pub use start::run;
 
 use crate::access_log::AccessLog;
 use crate::admin::AdminSockets;
+use crate::ban_lists::BanLists;
 use crate::build::{Memory, PolicyReport};
 use crate::handover::successor::Prepared;
 use crate::kernel_path::KernelPath;
@@ -163,6 +164,11 @@ impl Supervisor {
     #[must_use]
     pub fn bans(&self) -> &Bans {
         &self.shared.bans
+    }
+
+    /// Where bans come from that lists make.
+    pub(crate) fn ban_lists(&self) -> &BanLists {
+        self.kernel.lists()
     }
 
     /// The counters of the XDP gate, where it is attached.

@@ -5,7 +5,11 @@ use crate::duration;
 use crate::failure::Failure;
 use crate::instance;
 use crate::output::{Output, table};
-use control::admin::{BanEntry, BanList, BanRequest, BanResult, BanShown};
+use control::admin::{
+    BanEntry, BanList, BanListLoaded, BanListStatus, BanLists, BanRequest, BanResult, BanShown,
+};
+use std::io::{self, Read};
+use std::path::Path;
 
 pub(super) fn ban(ban: Ban, output: &Output) -> Result<(), Failure> {
     match ban {
@@ -38,7 +42,7 @@ pub(super) fn ban(ban: Ban, output: &Output) -> Result<(), Failure> {
                         format!("{target} was banned already, now {until}; {place}\n")
                     }
                     BanResult::InFile => {
-                        format!("{target} is banned by a ban file, without end; {place}\n")
+                        format!("{target} is banned by a ban list, without end; {place}\n")
                     }
                 }
             })
@@ -57,16 +61,77 @@ pub(super) fn ban(ban: Ban, output: &Output) -> Result<(), Failure> {
             let shown = instance::client(&place).ban_of(&address)?;
             output.result(&shown, || shown_as_text(&shown))
         }
+        Ban::Load { file, name, place } => {
+            let (text, usual) = read(&file)?;
+            let name = name.unwrap_or(usual);
+            let loaded = instance::client(&place).load_ban_list(&name, text)?;
+            output.result(&loaded, || {
+                let (name, bans) = (&loaded.name, loaded.bans);
+                format!("{name}: {bans} bans; {}\n", changed(&loaded))
+            })
+        }
+        Ban::Unload { name, place } => {
+            let unloaded = instance::client(&place).unload_ban_list(&name)?;
+            output.result(&unloaded, || {
+                format!("{} is unloaded; {}\n", unloaded.name, changed(&unloaded))
+            })
+        }
+        Ban::Lists { place } => {
+            let lists = instance::client(&place).ban_lists()?;
+            output.result(&lists, || lists_as_text(&lists))
+        }
         Ban::Flush { place } => {
             let flushed = instance::client(&place).flush()?;
             output.result(&flushed, || match (flushed.lifted, flushed.kept) {
                 (lifted, 0) => format!("{lifted} bans lifted\n"),
                 (lifted, kept) => {
-                    format!("{lifted} bans lifted; {kept} stay, because ban files name them\n")
+                    format!("{lifted} bans lifted; {kept} stay, because ban lists have them\n")
                 }
             })
         }
     }
+}
+
+/// The text of a list, and the name that it has where none is given.
+fn read(file: &Path) -> Result<(Vec<u8>, String), Failure> {
+    let cannot = |error: io::Error| Failure::BanList {
+        file: file.display().to_string(),
+        error,
+    };
+    if file == Path::new("-") {
+        let mut text = Vec::new();
+        io::stdin().read_to_end(&mut text).map_err(cannot)?;
+        return Ok((text, "stdin".to_owned()));
+    }
+    let text = std::fs::read(file).map_err(cannot)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    Ok((text, name.into_owned()))
+}
+
+fn changed(loaded: &BanListLoaded) -> String {
+    format!("{} new, {} gone", loaded.added, loaded.removed)
+}
+
+fn lists_as_text(lists: &BanLists) -> String {
+    if lists.lists.is_empty() {
+        return "no ban lists; name some in kernel.bans, or load one with `bascule ban load`\n"
+            .to_owned();
+    }
+    let row = |list: &BanListStatus| {
+        let age = list.age_seconds.map_or_else(
+            || "never".to_owned(),
+            |age| format!("{} ago", duration::show(age)),
+        );
+        [
+            list.name.clone(),
+            list.kind.clone(),
+            list.bans.to_string(),
+            age,
+            list.error.clone().unwrap_or_default(),
+        ]
+    };
+    let rows: Vec<_> = lists.lists.iter().map(row).collect();
+    table(["LIST", "KIND", "BANS", "READ", "ERROR"], &rows)
 }
 
 fn shown_as_text(shown: &BanShown) -> String {
@@ -101,7 +166,11 @@ fn bans_as_text(bans: &[BanEntry]) -> String {
         let left = ban
             .remaining_seconds
             .map_or_else(|| "no end".to_owned(), duration::show);
-        let origin = if ban.from_file { "file" } else { "added" };
+        let origin = match &ban.source {
+            Some(source) => source.as_str(),
+            None if ban.from_file => "list",
+            None => "added",
+        };
         [
             ban.target.clone(),
             left,

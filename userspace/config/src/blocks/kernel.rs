@@ -4,8 +4,9 @@ use crate::block::{block, optional_block, words};
 use crate::diagnostic::{Diagnostic, Kind, Spanned};
 use crate::document::Node;
 use crate::reader::Reader;
-use crate::values::{FilePath, Files, Rate};
+use crate::values::{FilePath, Files, Rate, Size, Url};
 use std::path::PathBuf;
+use std::time::Duration;
 use types::IpNet;
 
 words! {
@@ -117,8 +118,11 @@ optional_block! {
 optional_block! {
     /// Bans: what `bascule ban add` puts in, and lists in files.
     pub struct Bans {
-        /// Files with an address or a prefix on each line; `#` begins a comment. They are read again at each reload.
+        /// Files with an address or a prefix on each line; `#` or `;` begins a comment, which is the reason. `bans/*` are all
+        /// files of a folder. They are read again when one changes, comes or goes.
         files: Vec<Files> = Vec::new();
+        /// Lists in the same format that are fetched from URLs.
+        urls: Vec<BanUrl> = Vec::new();
         /// Most single addresses, of IPv4 and of IPv6 each; what does not fit is refused with an error, and what was loaded
         /// before stays. A place takes 32 bytes in the kernel, an address in it 130 bytes more, and 16 to 100 bytes in the
         /// process. While lists are replaced the kernel has the old and the new ones.
@@ -126,6 +130,33 @@ optional_block! {
         /// Most prefixes, of IPv4 and of IPv6 each; what does not fit is refused with an error. Each takes up to 260 bytes
         /// in the kernel.
         limit_prefixes: u32 = 1_048_576, within 1..=4_194_304;
+    }
+}
+
+block! {
+    /// A ban list that is fetched by HTTP or HTTPS, and again at an interval, where it has changed (ETag, Last-Modified). When
+    /// that fails, the last good list stays in force, also over restarts: it is kept in the folder of `cache`.
+    #[check(check_url)]
+    pub struct BanUrl {
+        /// Where it is fetched.
+        url: Spanned<Url>;
+        /// How often.
+        interval: Duration = Duration::from_secs(3600), within Duration::from_secs(1)..=Duration::from_secs(604_800);
+        /// How long a fetch may take as a whole.
+        timeout: Duration = Duration::from_secs(30), within Duration::from_secs(1)..=Duration::from_secs(600);
+        /// The longest list that is taken.
+        limit: Size = Size::mib(64), within Size::kib(1)..=Size::mib(256);
+    }
+}
+
+fn check_url(list: &BanUrl, _: &Node, reader: &mut Reader<'_>) {
+    let url = &list.url;
+    if url.as_str().starts_with("http://") {
+        let found = "a ban list over plain HTTP can be replaced on its way";
+        reader.report(
+            Diagnostic::warning(Kind::Risky, url.span, found)
+                .expected("`https://`, unless the server is on this host"),
+        );
     }
 }
 
@@ -166,6 +197,18 @@ fn check(kernel: &Kernel, node: &Node, reader: &mut Reader<'_>) {
             reader.report(
                 Diagnostic::error(Kind::Conflict, name.span, "this interface is named twice")
                     .remedy("remove one"),
+            );
+        }
+    }
+    for (index, list) in kernel.bans.urls.iter().enumerate() {
+        let before = kernel.bans.urls.iter().take(index);
+        if before
+            .clone()
+            .any(|other| other.url.as_str() == list.url.as_str())
+        {
+            let found = "this list is named twice";
+            reader.report(
+                Diagnostic::error(Kind::Conflict, list.url.span, found).remedy("remove one"),
             );
         }
     }

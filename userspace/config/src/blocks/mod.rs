@@ -20,7 +20,7 @@ pub use audit::{AuditFormat, AuditLog, AuditParts, AuditWhich, Scrub, SyslogTarg
 pub use auth::{ApiKey, AuthMethod, ClaimRule, ClaimValue, Jwks, Jwt, TokenAlgorithm};
 pub use cache::{Cache, default_cache_folder};
 pub use kernel::{
-    Bans, Flood, FloodAction, GateLimits, GateVerdict, Kernel, KernelMode, SourceLimits,
+    BanUrl, Bans, Flood, FloodAction, GateLimits, GateVerdict, Kernel, KernelMode, SourceLimits,
 };
 pub use layer4::{AcceptProxy, ListenerTimeouts, Protocol, ProxyProtocol, SniRoute};
 pub use limits::{LimitOverrides, Limits, RouteTimeouts, Timeouts};

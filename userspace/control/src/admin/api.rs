@@ -286,7 +286,7 @@ pub enum BanResult {
     New,
     /// The target was banned already; time and reason are the new ones.
     Updated,
-    /// A ban file bans the target without end: nothing to add.
+    /// A ban list bans the target without end. The ban is kept, for when the list does so no longer.
     InFile,
 }
 
@@ -337,11 +337,51 @@ pub struct BanEntry {
     pub remaining_seconds: Option<u64>,
     /// How long ago it was made.
     pub age_seconds: u64,
-    /// A ban file names it.
+    /// A ban list has it.
     pub from_file: bool,
+    /// Which list: a file, a URL, or the name that it was loaded under. Null for other bans.
+    #[serde(default)]
+    pub source: Option<String>,
     /// Packets that it dropped in XDP; beyond 65,536 an estimate, good to about one in a hundred.
     #[serde(default)]
     pub packets: u64,
+}
+
+/// Where bans come from that lists make.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanLists {
+    /// The lists, in the order in which their reasons count.
+    pub lists: Vec<BanListStatus>,
+    /// Bans of all of them together.
+    pub bans: usize,
+}
+
+/// A ban list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanListStatus {
+    /// The file, the URL, or the name that it was loaded under.
+    pub name: String,
+    /// `file`, `url` or `loaded`.
+    pub kind: String,
+    /// How many bans it has.
+    pub bans: usize,
+    /// Seconds since it was read, fetched, found unchanged, or loaded; null before the first time.
+    pub age_seconds: Option<u64>,
+    /// Why it is not newer; null where nothing is wrong.
+    pub error: Option<String>,
+}
+
+/// The answer to loading or unloading a ban list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanListLoaded {
+    /// The name of the list.
+    pub name: String,
+    /// How many bans it has.
+    pub bans: usize,
+    /// Bans that are new, of all lists together.
+    pub added: usize,
+    /// Bans that no list has any more.
+    pub removed: usize,
 }
 
 /// What concerns one address.

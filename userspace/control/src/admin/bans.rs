@@ -2,11 +2,12 @@
 
 use super::answer::{self, Answer};
 use super::api::{
-    BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanRequest, BanResult, BanShown,
-    MAX_TTL_SECONDS,
+    self, BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanListLoaded, BanRequest, BanResult,
+    BanShown, MAX_TTL_SECONDS,
 };
+use crate::ban_lists::{BanLists, ListError};
 use hyper::StatusCode;
-use kernel::{Added, Ban, BanError, Bans, parse_target};
+use kernel::{Added, Ban, BanError, Bans, ListChange, parse_target};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ fn entry(ban: &Ban) -> BanEntry {
             .map(|seconds| u64::try_from(seconds).unwrap_or(u64::MAX)),
         age_seconds: ban.age.as_secs(),
         from_file: ban.from_file,
+        source: ban.source.as_deref().map(str::to_owned),
         packets: ban.packets,
     }
 }
@@ -147,6 +149,71 @@ pub(super) fn flush(bans: &Bans) -> Answer {
         }
         Err(error) => refused(&error),
     }
+}
+
+/// The ban lists and where they come from.
+pub(super) fn lists(lists: &BanLists, bans: &Bans) -> Answer {
+    let body = api::BanLists {
+        lists: lists.status(),
+        bans: bans.listed(),
+    };
+    answer::json(StatusCode::OK, &body)
+}
+
+/// Loads the list of `PUT /v1/bans/lists?name=…`.
+pub(super) fn load(lists: &BanLists, query: &str, body: Vec<u8>) -> Answer {
+    let name = list_name(query);
+    let text = match String::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) => {
+            let offset = error.utf8_error().valid_up_to();
+            let detail =
+                format!("expected a text, found a byte that is not UTF-8 at offset {offset}");
+            return answer::problem(StatusCode::BAD_REQUEST, detail);
+        }
+    };
+    match lists.load(&name, &text) {
+        Ok((bans, change)) => loaded(name, bans, change),
+        Err(error) => list_refused(&error),
+    }
+}
+
+/// Unloads the list of `DELETE /v1/bans/lists?name=…`.
+pub(super) fn unload(lists: &BanLists, query: &str) -> Answer {
+    let name = list_name(query);
+    match lists.unload(&name) {
+        Ok(change) => loaded(name, 0, change),
+        Err(error) => list_refused(&error),
+    }
+}
+
+/// The name that a query gives; a missing one is empty, which no list's is.
+fn list_name(query: &str) -> String {
+    let raw = http::query::get(query.as_bytes(), "name");
+    let mut name = Vec::new();
+    http::query::decode(raw.unwrap_or_default(), &mut name);
+    String::from_utf8_lossy(&name).into_owned()
+}
+
+fn loaded(name: String, bans: usize, change: ListChange) -> Answer {
+    let body = BanListLoaded {
+        name,
+        bans,
+        added: change.added,
+        removed: change.removed,
+    };
+    answer::json(StatusCode::OK, &body)
+}
+
+fn list_refused(error: &ListError) -> Answer {
+    let status = match error {
+        ListError::Bans(error) => return refused(error),
+        ListError::Text(_) | ListError::Name(_) => StatusCode::BAD_REQUEST,
+        ListError::TooMany => StatusCode::INSUFFICIENT_STORAGE,
+        ListError::Unknown(_) => StatusCode::NOT_FOUND,
+        ListError::NotKept(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    answer::problem(status, error.to_string())
 }
 
 /// An address without its length, a prefix with it.

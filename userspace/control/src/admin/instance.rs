@@ -1,6 +1,7 @@
 //! What the admin API sees of the process that it belongs to.
 
 use super::api::{PolicyStatus, ProcessState, SelfTestStatus, UpgradeRequest, Upgraded};
+use crate::ban_lists::BanLists;
 use crate::handover::UpgradeError;
 use crate::supervisor::{Reloaded, State, Supervisor};
 use config::Diagnostics;
@@ -36,6 +37,8 @@ pub(crate) trait Instance: Send + Sync + 'static {
     fn registry(&self) -> &Registry;
     /// The list of bans.
     fn bans(&self) -> &Bans;
+    /// Where bans come from that lists make.
+    fn ban_lists(&self) -> &BanLists;
     /// The counters of the XDP gate; empty without it, or where they cannot be read.
     fn packets(&self) -> Vec<CounterSample>;
     /// The L4 services in the kernel.
@@ -131,6 +134,10 @@ impl Instance for Supervisor {
 
     fn bans(&self) -> &Bans {
         Self::bans(self)
+    }
+
+    fn ban_lists(&self) -> &BanLists {
+        Self::ban_lists(self)
     }
 
     fn packets(&self) -> Vec<CounterSample> {

@@ -32,10 +32,10 @@ mod status;
 mod tests;
 
 pub use api::{
-    BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanRequest, BanResult, BanShown,
-    EndpointStatus, L4EndpointStatus, L4ServiceStatus, ListenerStatus, MAX_TTL_SECONDS,
-    PacketCount, PolicyStatus, Problem, ProcessState, Reload, Status, UpgradeRequest, Upgraded,
-    UpstreamStatus, WorkerStatus,
+    BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanListLoaded, BanListStatus, BanLists,
+    BanRequest, BanResult, BanShown, EndpointStatus, L4EndpointStatus, L4ServiceStatus,
+    ListenerStatus, MAX_TTL_SECONDS, PacketCount, PolicyStatus, Problem, ProcessState, Reload,
+    Status, UpgradeRequest, Upgraded, UpstreamStatus, WorkerStatus,
 };
 pub use server::AdminError;
 pub(crate) use server::{Admin, AdminSockets, Bound, bind};

@@ -5,6 +5,7 @@ use super::api::{ProcessState, Reload, UpgradeRequest};
 use super::instance::Instance;
 use super::scrape::{self, Now};
 use super::{bans, status};
+use crate::ban_lists::LOAD_MAX_BYTES;
 use crate::handover::UpgradeError;
 use crate::supervisor::Reloaded;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 pub(super) const BODY_LIMIT_BYTES: usize = 16 * 1024;
 /// How long a body may take; a slower one is answered with 408.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a ban list may take to arrive.
+const LIST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What may be asked for where a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +93,18 @@ pub(super) async fn serve<I: Instance>(
             let query = request.uri().query().unwrap_or_default().to_owned();
             blocking(move || bans::lift(instance.bans(), &query)).await
         }
+        (&Method::PUT, "/v1/bans/lists") => {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            match body_up_to(request, LOAD_MAX_BYTES, LIST_TIMEOUT).await {
+                Ok(body) => blocking(move || bans::load(instance.ban_lists(), &query, body)).await,
+                Err(answer) => answer,
+            }
+        }
+        (&Method::DELETE, "/v1/bans/lists") => {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            blocking(move || bans::unload(instance.ban_lists(), &query)).await
+        }
+        (_, "/v1/bans/lists") => bans::lists(instance.ban_lists(), instance.bans()),
         (_, "/v1/bans/flush") => blocking(move || bans::flush(instance.bans())).await,
         _ => {
             let query = request.uri().query().unwrap_or_default().to_owned();
@@ -107,6 +122,7 @@ fn allowed(path: &str, scope: Scope) -> Option<&'static str> {
     match (path, scope) {
         ("/metrics" | "/healthz" | "/readyz", _) | ("/v1/status", Scope::All) => Some("GET, HEAD"),
         ("/v1/bans", Scope::All) => Some("GET, HEAD, POST, DELETE"),
+        ("/v1/bans/lists", Scope::All) => Some("GET, HEAD, PUT, DELETE"),
         (
             "/v1/reload" | "/v1/upgrade" | "/v1/drain" | "/v1/bans/flush" | "/v1/logs/reopen",
             Scope::All,
@@ -121,7 +137,7 @@ fn not_found(path: &str, scope: Scope) -> Answer {
         (_, Scope::Watch) => "there are /metrics, /healthz and /readyz",
         (_, Scope::All) => {
             "there are /metrics, /healthz, /readyz, /v1/status, /v1/reload, /v1/upgrade, /v1/drain, /v1/bans, \
-             /v1/bans/flush and /v1/logs/reopen"
+             /v1/bans/lists, /v1/bans/flush and /v1/logs/reopen"
         }
     };
     answer::problem(StatusCode::NOT_FOUND, detail)
@@ -226,11 +242,19 @@ fn told(reloaded: &Reloaded) -> Reload {
 }
 
 async fn body(request: Request<Incoming>) -> Result<Vec<u8>, Answer> {
-    let body = Limited::new(request.into_body(), BODY_LIMIT_BYTES).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, body).await {
+    body_up_to(request, BODY_LIMIT_BYTES, BODY_TIMEOUT).await
+}
+
+async fn body_up_to(
+    request: Request<Incoming>,
+    limit_bytes: usize,
+    timeout: Duration,
+) -> Result<Vec<u8>, Answer> {
+    let body = Limited::new(request.into_body(), limit_bytes).collect();
+    match tokio::time::timeout(timeout, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let detail = format!("expected a body of at most {BODY_LIMIT_BYTES} bytes");
+            let detail = format!("expected a body of at most {limit_bytes} bytes");
             Err(answer::problem(StatusCode::PAYLOAD_TOO_LARGE, detail))
         }
         Ok(Err(error)) => {
@@ -238,7 +262,7 @@ async fn body(request: Request<Incoming>) -> Result<Vec<u8>, Answer> {
             Err(answer::problem(StatusCode::BAD_REQUEST, detail))
         }
         Err(_) => {
-            let detail = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
+            let detail = format!("the body took longer than {} s", timeout.as_secs());
             Err(answer::problem(StatusCode::REQUEST_TIMEOUT, detail))
         }
     }

@@ -1,6 +1,7 @@
 use super::instance::Instance;
 use super::server::{Admin, bind_to};
 use super::*;
+use crate::ban_lists::BanLists;
 use crate::build::{self, Memory};
 use crate::client::{Client, ClientError};
 use crate::handover::{Handed, UpgradeError};
@@ -39,6 +40,7 @@ struct Pretended {
     generation: Arc<Generation>,
     registry: Registry,
     bans: Bans,
+    ban_lists: BanLists,
     packets: Mutex<Vec<CounterSample>>,
     /// What the next reload finds.
     config: Mutex<&'static str>,
@@ -59,12 +61,14 @@ impl Pretended {
             addresses: 3,
             prefixes: 3,
         };
+        let bans = Bans::new(limits);
         Self {
             state: Mutex::new(ProcessState::Serving),
             workers_alive: AtomicBool::new(true),
             generation: built.generation,
             registry,
-            bans: Bans::new(limits),
+            ban_lists: BanLists::new(bans.clone(), None),
+            bans,
             packets: Mutex::default(),
             config: Mutex::new(CONFIG),
             reloads_may_end: Semaphore::new(100),
@@ -130,6 +134,10 @@ impl Instance for Pretended {
 
     fn bans(&self) -> &Bans {
         &self.bans
+    }
+
+    fn ban_lists(&self) -> &BanLists {
+        &self.ban_lists
     }
 
     fn services(&self) -> Vec<kernel::ServiceStatus> {

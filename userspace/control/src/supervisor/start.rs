@@ -3,6 +3,7 @@
 use super::{Current, StartOptions, State, Supervisor, report};
 use crate::access_log;
 use crate::admin::{self, Admin};
+use crate::ban_lists;
 use crate::build::{self, Memory};
 use crate::error::StartError;
 use crate::handover::{Handed, Predecessor, service_sockets};
@@ -158,7 +159,10 @@ impl Supervisor {
             .stage(config, &sockets, built.memory().datagrams())
             .map_err(StartError::Kernel)?;
         let access_log = access_log::open(&loaded, None).map_err(StartError::Config)?;
-        let kernel = KernelPath::new(config.kernel.as_ref());
+        let kernel = KernelPath::new(
+            config.kernel.as_ref(),
+            ban_lists::folder(&config.cache, &options.config),
+        );
         let (steering, loads) = Steer::open(config.steering, worker_count);
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).map_err(StartError::Metrics)?;

@@ -112,6 +112,37 @@ fn bans_from_files_stay() {
 }
 
 #[test]
+fn lists_are_loaded_shown_and_unloaded() {
+    let given = given();
+    let client = &given.client;
+    let text = b"203.0.113.1 # worst\n203.0.113.2\n".to_vec();
+    let loaded = client.load_ban_list("partners", text).unwrap();
+    assert_eq!((loaded.bans, loaded.added), (2, 2));
+    let lists = client.ban_lists().unwrap();
+    assert_eq!((lists.bans, lists.lists[0].kind.as_str()), (2, "loaded"));
+    let shown = client.ban_of("203.0.113.1").unwrap();
+    assert_eq!(shown.bans[0].source.as_deref(), Some("partners"));
+    assert_eq!(shown.bans[0].reason, "worst");
+
+    let bad = refused(client.load_ban_list("partners", b"203.0.113.1\nwhat\n".to_vec()));
+    assert_eq!(bad.status, 400);
+    assert!(
+        bad.detail.starts_with("partners:2: `what` is no"),
+        "{bad:?}"
+    );
+    let bad = refused(client.load_ban_list("partners", vec![b'1', 0xff]));
+    assert!(bad.detail.contains("not UTF-8 at offset 1"), "{bad:?}");
+    let many = (1..=4).map(|n| format!("198.51.100.{n}\n"));
+    let full = refused(client.load_ban_list("many", many.collect::<String>().into()));
+    assert_eq!(full.status, 507);
+    assert_eq!(refused(client.load_ban_list("", Vec::new())).status, 400);
+    assert_eq!(client.ban_lists().unwrap().bans, 2);
+
+    assert_eq!(client.unload_ban_list("partners").unwrap().removed, 2);
+    assert_eq!(refused(client.unload_ban_list("partners")).status, 404);
+}
+
+#[test]
 fn an_address_is_shown_with_what_concerns_it() {
     let given = given();
     let client = &given.client;
