@@ -43,7 +43,9 @@ pub use metrics::Metrics;
 pub use origin::{Conversation, Origin, Reply};
 pub use pattern::{Digest, Pattern};
 pub use port::Port;
-pub use program::{Finished, run as run_program};
+pub use program::{
+    Finished, can_become_another_user, run as run_program, run_as as run_program_as,
+};
 pub use setup::{Refused, Setup};
 pub use tls::{Authority, Identity, KeyKind, Session, TlsClient, server as tls_server};
 pub use token::{SigningKey, claims, jwks};

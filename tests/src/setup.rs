@@ -34,6 +34,7 @@ pub struct Setup {
     workers: usize,
     environment: Vec<(String, String)>,
     listen_fd: Option<OwnedFd>,
+    user: Option<(u32, String)>,
 }
 
 /// The addresses that `$name` in a configuration stands for.
@@ -91,6 +92,7 @@ impl Setup {
             workers: 2,
             environment: Vec::new(),
             listen_fd: None,
+            user: None,
         }
     }
 
@@ -142,6 +144,15 @@ impl Setup {
         }
     }
 
+    /// Runs the program as another user, with these capabilities (`bpf,net_admin`) and no others.
+    #[must_use]
+    pub fn as_user(self, user: u32, capabilities: &str) -> Self {
+        Self {
+            user: Some((user, capabilities.to_owned())),
+            ..self
+        }
+    }
+
     /// Writes the configuration; blocks that it does not have are filled in.
     pub(crate) fn write(&mut self, yaml: &str) {
         let text = complete(yaml);
@@ -180,9 +191,13 @@ impl Setup {
 
     fn command(&self) -> Command {
         let file = |name: &str| fs::File::create(self.folder().join(name)).unwrap();
-        let mut command = match &self.listen_fd {
-            None => Command::new(program::path()),
-            Some(_) => {
+        let mut command = match (&self.listen_fd, &self.user) {
+            (None, None) => Command::new(program::path()),
+            (None, Some((user, capabilities))) => {
+                own(self.folder(), *user);
+                program::as_user(*user, capabilities)
+            }
+            (Some(_), _) => {
                 let mut shell = Command::new("sh");
                 shell.args(["-c", LISTEN, "sh"]).arg(program::path());
                 shell
@@ -203,6 +218,15 @@ impl Setup {
             .stdout(file("stdout.log"))
             .stderr(file("stderr.log"));
         command
+    }
+}
+
+/// Makes a folder and the files in it a user's.
+fn own(folder: &Path, user: u32) {
+    let entries = fs::read_dir(folder).unwrap().flatten();
+    let files = entries.map(|entry| entry.path());
+    for path in files.chain([folder.to_owned()]) {
+        std::os::unix::fs::chown(path, Some(user), Some(user)).unwrap();
     }
 }
 

@@ -7,4 +7,6 @@
 mod support;
 
 mod addresses;
+mod faults;
 mod host;
+mod privileges;

@@ -169,6 +169,31 @@ impl KernelPath {
         }
     }
 
+    /// Attaches to interfaces that have come back. `refused` is what was said of the last try, so that it is said once.
+    pub(crate) fn heal(&self, kernel: &Kernel, refused: &mut String) {
+        let Outcome::Attached(gate) = &mut *self.lock() else {
+            return;
+        };
+        let spec = spec(kernel);
+        match gate.heal(&spec.interfaces, spec.mode) {
+            Ok(false) => {}
+            Ok(true) => {
+                refused.clear();
+                tracing::info!("an interface has come back, the XDP gate is attached to it");
+            }
+            Err(error) => {
+                let words = error.to_string();
+                if words != *refused {
+                    tracing::warn!(
+                        error = words,
+                        "an interface has come, and the XDP gate is not attached to it"
+                    );
+                }
+                *refused = words;
+            }
+        }
+    }
+
     /// Takes over interfaces and ban files of a new configuration.
     pub(crate) fn follow(&self, kernel: Option<&Kernel>) -> Result<(), String> {
         // Files first: they are what is most likely to be wrong, and nothing has changed then.

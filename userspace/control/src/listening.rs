@@ -4,6 +4,7 @@ use crate::build::Built;
 use crate::error::StartError;
 use crate::handover::Handed;
 use config::{Config, Diagnostic, Diagnostics, Io, Kind, Loaded, Span};
+use kernel::privilege;
 use net::Driver;
 use proxy::{Shared, Sockets};
 use std::io;
@@ -27,7 +28,7 @@ pub(crate) fn bind_new(
     {
         if let Some(given) = handed.listener(plan.address) {
             sockets.adopt(plan, given);
-        } else if let Err(error) = sockets.bind(plan) {
+        } else if let Err(error) = privilege::with(|| sockets.bind(plan)) {
             bound.iter().for_each(|address| sockets.forget(*address));
             let span = place(&loaded.config, plan.address).unwrap_or_default();
             let found = format!("`{}` cannot be listened on: {error}", plan.address);
@@ -79,11 +80,14 @@ pub(crate) fn start_workers(
             false
         }
     };
-    let started = if use_uring {
-        proxy::Workers::start::<net::Uring>(shared, sockets, count)
-    } else {
-        proxy::Workers::start::<net::Epoll>(shared, sockets, count)
-    };
+    // Of the keeper's capabilities, workers take with them what they can need, and have none in effect.
+    let started = privilege::with(|| {
+        if use_uring {
+            proxy::Workers::start::<net::Uring>(shared, sockets, count)
+        } else {
+            proxy::Workers::start::<net::Epoll>(shared, sockets, count)
+        }
+    });
     let name = if use_uring {
         net::Uring::NAME
     } else {

@@ -188,6 +188,18 @@ impl Supervisor {
         status.and_then(Result::ok).unwrap_or_default()
     }
 
+    /// Attaches the gate to interfaces that have come back.
+    pub(crate) fn heal_kernel_path(&self, refused: &mut String) {
+        // A reload, and an upgrade even more, has the gate to itself.
+        let Ok(_no_reload) = self.reloading.try_lock() else {
+            return;
+        };
+        let kernel = self.lock().loaded.config.kernel.clone();
+        if let Some(kernel) = kernel.filter(|_| self.state() == State::Serving) {
+            self.kernel.heal(&kernel, refused);
+        }
+    }
+
     /// Which kernel path this process has, and why, in one line.
     #[must_use]
     pub fn kernel_path(&self) -> String {

@@ -159,12 +159,14 @@ pub(crate) async fn services(supervisor: Arc<Supervisor>) {
     }
 }
 
-/// Removes bans whose time is over, so that their places are free again.
+/// Removes bans whose time is over, so that their places are free again, and follows interfaces that go and come.
 pub(crate) async fn bans(supervisor: Arc<Supervisor>) {
     let mut sweeps = interval(SWEEP);
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut refused = String::new();
     loop {
         sweeps.tick().await;
+        supervisor.heal_kernel_path(&mut refused);
         if let Err(error) = supervisor.bans().sweep() {
             tracing::warn!(%error, "expired bans are not removed");
         }

@@ -12,7 +12,9 @@ pub use links::{Attachment, UsedMode};
 use crate::bans::Bans;
 use crate::clock;
 use crate::counters::Counters;
+use crate::host::interfaces;
 use crate::policy::GatePolicy;
+use crate::privilege;
 use crate::services::Services;
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, programs::ProgramError};
@@ -108,7 +110,10 @@ impl Gate {
     /// # Errors
     /// [`AttachError`] says what is missing and what to do. Links that were there before stay.
     pub fn attach(spec: &GateSpec, bans: &Bans) -> Result<Self, AttachError> {
-        Self::attach_in(PinDir::open(&spec.pin_dir)?, spec, bans)
+        privilege::with(|| {
+            load::check()?;
+            Self::attach_in(PinDir::open(&spec.pin_dir)?, spec, bans)
+        })
     }
 
     /// As [`Gate::attach`], beside the process that has the pin folder of the spec and gave us its lock
@@ -117,7 +122,7 @@ impl Gate {
     /// # Errors
     /// As [`Gate::attach`]. The other process should take its interfaces back then ([`Gate::retake`]).
     pub fn attach_beside(spec: &GateSpec, bans: &Bans, lock: File) -> Result<Self, AttachError> {
-        Self::attach_in(PinDir::share(&spec.pin_dir, lock), spec, bans)
+        privilege::with(|| Self::attach_in(PinDir::share(&spec.pin_dir, lock), spec, bans))
     }
 
     fn attach_in(pins: PinDir, spec: &GateSpec, bans: &Bans) -> Result<Self, AttachError> {
@@ -147,10 +152,29 @@ impl Gate {
     /// # Errors
     /// As [`Gate::attach`]; what was attached before stays.
     pub fn set_interfaces(&mut self, interfaces: &[String], mode: Mode) -> Result<(), AttachError> {
-        let program = program(&mut self.ebpf)?;
-        self.links.sync(program, &self.pins, interfaces, mode)?;
+        privilege::with(|| {
+            let program = program(&mut self.ebpf)?;
+            self.links.sync(program, &self.pins, interfaces, mode)
+        })?;
         self.services.set_ways_out(&self.links.ways_out())?;
         Ok(())
+    }
+
+    /// Attaches to those of the interfaces that have come since: made anew, or plugged in again. Says whether there were any. What
+    /// is not there is passed over; it is looked for again with the next call. Going down and up changes nothing.
+    ///
+    /// # Errors
+    /// As [`Gate::attach`]; what was attached before stays.
+    pub fn heal(&mut self, interfaces: &[String], mode: Mode) -> Result<bool, AttachError> {
+        if !self.links.lacks(interfaces) {
+            return Ok(false);
+        }
+        let present: Vec<String> = interfaces
+            .iter()
+            .filter(|name| interfaces::index(name).is_some())
+            .cloned()
+            .collect();
+        self.set_interfaces(&present, mode).map(|()| true)
     }
 
     /// A further descriptor of the lock on the pin folder, for the process that will take our place.
@@ -176,9 +200,11 @@ impl Gate {
     /// # Errors
     /// Where the program is not there any more.
     pub fn retake(&mut self) -> Result<(), AttachError> {
-        let program = program(&mut self.ebpf)?;
-        self.links.retake(program, &self.pins);
-        Ok(())
+        privilege::with(|| {
+            let program = program(&mut self.ebpf)?;
+            self.links.retake(program, &self.pins);
+            Ok(())
+        })
     }
 
     /// Follows another policy, from the next packet on.
@@ -263,7 +289,7 @@ impl Gate {
     /// [`AttachError::Pin`] names what could not be removed.
     pub fn detach(self) -> Result<(), AttachError> {
         self.bans.unbind();
-        self.pins.remove_all()
+        privilege::with(|| self.pins.remove_all())
     }
 }
 
@@ -276,7 +302,7 @@ pub fn remove_pins(pin_dir: &Path) -> Result<bool, AttachError> {
     if !pin_dir.is_dir() {
         return Ok(false);
     }
-    PinDir::lock(pin_dir)?.remove_all()?;
+    privilege::with(|| PinDir::lock(pin_dir)?.remove_all())?;
     Ok(true)
 }
 

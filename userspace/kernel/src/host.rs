@@ -14,15 +14,17 @@ use crate::gate::AttachError;
 use crate::object::OBJECT;
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The oldest kernel: it has XDP links, boot-clock helpers and programs that take packets in pieces.
-const KERNEL_MIN: (u32, u32) = (5, 18);
-const KERNEL_MIN_NAME: &str = "5.18";
+/// The oldest kernel: it has XDP links, boot-clock helpers and programs that take packets in pieces, and lets a process without
+/// capabilities write to maps that it has open.
+const KERNEL_MIN: (u32, u32) = (5, 19);
+const KERNEL_MIN_NAME: &str = "5.19";
 
-/// Numbers of capabilities in /proc/self/status.
+/// Numbers of capabilities in /proc/thread-self/status.
 const CAP_NET_ADMIN: u32 = 12;
 const CAP_SYS_ADMIN: u32 = 21;
+const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
 
 /// What the host offers, and so which path it gets.
@@ -47,7 +49,7 @@ pub struct HostReport {
 }
 
 /// The state of the BPF file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BpfFs {
     /// Mounted.
     Mounted,
@@ -55,6 +57,8 @@ pub enum BpfFs {
     WillBeMounted,
     /// Not there, and not to be had.
     Missing,
+    /// It is there, and this user may not write to the pin folder, or to the one that is to hold it.
+    Closed(PathBuf),
 }
 
 /// One interface.
@@ -95,8 +99,8 @@ impl HostReport {
         let kernel = kernel_release();
         let missing_capabilities = missing_capabilities();
         let bpffs = if bpffs::is_on(pin_dir) {
-            BpfFs::Mounted
-        } else if missing_capabilities.is_empty() && bpffs::can_mount_for(pin_dir) {
+            bpffs::can_write(pin_dir).map_or_else(BpfFs::Closed, |()| BpfFs::Mounted)
+        } else if may_mount() && bpffs::can_mount_for(pin_dir) {
             BpfFs::WillBeMounted
         } else {
             BpfFs::Missing
@@ -139,6 +143,10 @@ impl HostReport {
         if self.bpffs == BpfFs::Missing && self.missing_capabilities.is_empty() {
             obstacles.push("no BPF file system; run `mount -t bpf bpf /sys/fs/bpf`".to_owned());
         }
+        if let BpfFs::Closed(folder) = &self.bpffs {
+            let folder = folder.clone();
+            obstacles.push(AttachError::PinsClosed { folder }.to_string());
+        }
         for absent in self.interfaces.iter().filter(|one| !one.present) {
             obstacles.push(interfaces::absent(&absent.name).to_string());
         }
@@ -172,10 +180,11 @@ impl fmt::Display for HostReport {
         if let Some(bytes) = self.object_bytes {
             writeln!(f, "  programs: embedded, {} KiB", bytes.div_ceil(1024))?;
         }
-        let bpffs = match self.bpffs {
+        let bpffs = match &self.bpffs {
             BpfFs::Mounted => "mounted",
             BpfFs::WillBeMounted => "not mounted; mounted at start",
             BpfFs::Missing => "missing",
+            BpfFs::Closed(_) => "mounted, not open to this user",
         };
         writeln!(f, "  BPF file system: {bpffs}")?;
         for one in self.interfaces.iter().filter(|one| one.present) {
@@ -241,14 +250,22 @@ fn kernel_fits(release: &str) -> bool {
     }
 }
 
+/// A BPF file system is mounted by root alone.
+fn may_mount() -> bool {
+    effective() >> CAP_SYS_ADMIN & 1 == 1
+}
+
 fn missing_capabilities() -> Vec<&'static str> {
-    let status = read("/proc/self/status").unwrap_or_default();
-    let effective = status
+    missing_in(effective())
+}
+
+fn effective() -> u64 {
+    let status = read("/proc/thread-self/status").unwrap_or_default();
+    status
         .lines()
         .find_map(|line| line.strip_prefix("CapEff:"))
         .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
-        .unwrap_or(0);
-    missing_in(effective)
+        .unwrap_or(0)
 }
 
 fn missing_in(effective: u64) -> Vec<&'static str> {
@@ -259,6 +276,9 @@ fn missing_in(effective: u64) -> Vec<&'static str> {
     }
     if !has(CAP_NET_ADMIN) {
         missing.push("CAP_NET_ADMIN");
+    }
+    if !has(CAP_PERFMON) && !has(CAP_SYS_ADMIN) {
+        missing.push("CAP_PERFMON");
     }
     missing
 }
@@ -279,8 +299,8 @@ mod tests {
     #[test]
     fn releases_are_compared_by_number() {
         for (release, fits) in [
-            ("5.17.9", false),
-            ("5.18.0-rc1", true),
+            ("5.18.9", false),
+            ("5.19.0-rc1", true),
             ("6.1.0-32-amd64", true),
             ("4.19.0", false),
             ("10.0", true),
@@ -292,10 +312,13 @@ mod tests {
 
     #[test]
     fn sys_admin_stands_in_for_bpf() {
-        assert_eq!(missing_in(0), ["CAP_BPF", "CAP_NET_ADMIN"]);
-        assert!(missing_in(1 << CAP_BPF | 1 << CAP_NET_ADMIN).is_empty());
+        assert_eq!(missing_in(0), ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]);
+        assert!(missing_in(1 << CAP_BPF | 1 << CAP_NET_ADMIN | 1 << CAP_PERFMON).is_empty());
         assert!(missing_in(1 << CAP_SYS_ADMIN | 1 << CAP_NET_ADMIN).is_empty());
-        assert_eq!(missing_in(1 << CAP_BPF), ["CAP_NET_ADMIN"]);
+        assert_eq!(
+            missing_in(1 << CAP_BPF | 1 << CAP_PERFMON),
+            ["CAP_NET_ADMIN"]
+        );
     }
 
     #[test]
@@ -318,7 +341,7 @@ mod tests {
         let text = report.to_string();
         for words in [
             "without the BPF programs",
-            "5.18",
+            "5.19",
             "CAP_BPF",
             "nope0",
             "interpreted",

@@ -14,6 +14,7 @@ mod host;
 mod lookup;
 mod object;
 mod policy;
+pub mod privilege;
 mod services;
 mod settings;
 mod steer;

@@ -11,6 +11,7 @@ pub use abi::lookup::{PREFIXES_MAX, SOCKETS_MAX};
 use crate::gate::AttachError;
 use crate::host;
 use crate::object::LOOKUP_OBJECT;
+use crate::privilege;
 use abi::lookup::{KEY_BITS, KeyV4, KeyV6, PROGRAM, Ports, RANGES_MAX, Range, SIDES, maps};
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, MapData, MapError, SockMap};
@@ -111,6 +112,10 @@ impl Lookup {
     /// # Errors
     /// [`AttachError`] says what is missing and what to do.
     pub fn load() -> Result<Self, AttachError> {
+        privilege::with(Self::load_here)
+    }
+
+    fn load_here() -> Result<Self, AttachError> {
         let object = LOOKUP_OBJECT.ok_or(AttachError::NotBuilt)?;
         host::check_kernel()?;
         let mut ebpf = EbpfLoader::new()

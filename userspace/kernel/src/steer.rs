@@ -10,6 +10,7 @@ pub use loads::{Loads, WorkerLoad};
 use crate::gate::AttachError;
 use crate::host;
 use crate::object::STEER_OBJECT;
+use crate::privilege;
 use abi::steer::{GROUPS_MAX, Group, Listening, PROGRAM, WORKERS_MAX, maps};
 use aya::maps::{HashMap as BpfHash, Map, MapData, MapError, SockMap};
 use aya::programs::{ProgramError, SkReuseport};
@@ -37,6 +38,10 @@ impl Steering {
     /// # Errors
     /// [`AttachError`] says what is missing and what to do.
     pub fn load(workers: usize) -> Result<(Self, Loads), AttachError> {
+        privilege::with(|| Self::load_here(workers))
+    }
+
+    fn load_here(workers: usize) -> Result<(Self, Loads), AttachError> {
         let object = STEER_OBJECT.ok_or(AttachError::NotBuilt)?;
         host::check_kernel()?;
         let count = u32::try_from(workers).unwrap_or(u32::MAX);

@@ -70,7 +70,7 @@ impl Host {
                 return None;
             }
         };
-        let position = groups.iter().position(|group| {
+        let takes = |group: &Group| {
             let mut sockets = group.sockets.iter();
             sockets.any(|socket| {
                 socket.set_nonblocking(true).unwrap();
@@ -80,6 +80,14 @@ impl Host {
                     true
                 })
             })
+        };
+        // The client may know of the connection a moment before the listener.
+        let position = (0..100).find_map(|_| {
+            let position = groups.iter().position(|group| takes(group));
+            if position.is_none() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            position
         });
         Some(position.expect("somebody has it"))
     }

@@ -4,7 +4,7 @@ mod destination;
 
 pub use destination::Datagram;
 
-use crate::{Buffer, Class, ConnectOptions, sys};
+use crate::{Buffer, Class, ConnectOptions, raised, sys};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -61,7 +61,7 @@ impl Datagrams {
             socket.set_only_v6(true)?;
         }
         sys::set_freebind(&socket, from.is_ipv6())?;
-        socket.bind(&SockAddr::from(from))?;
+        raised::with(raised::LOW_PORT, || socket.bind(&SockAddr::from(from)))?;
         UdpSocket::from_std(socket.into()).map(Self)
     }
 

@@ -50,6 +50,7 @@ mod listen;
 mod parts;
 mod pool;
 mod probe;
+mod raised;
 mod returned;
 mod socket;
 mod sys;

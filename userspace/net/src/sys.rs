@@ -1,6 +1,7 @@
 //! The few calls that no safe crate offers.
 #![allow(unsafe_code)]
 
+use crate::raised;
 use libc::{c_int, socklen_t};
 use socket2::{MaybeUninitSlice, MsgHdrMut, SockAddr, SockRef};
 use std::io;
@@ -27,7 +28,9 @@ pub(crate) fn set_transparent(socket: impl AsFd, is_ipv6: bool) -> io::Result<()
         true => (libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT),
         false => (libc::IPPROTO_IP, libc::IP_TRANSPARENT),
     };
-    set_option(socket, level, name, 1)
+    raised::with(raised::FOREIGN_ADDRESS, || {
+        set_option(&socket, level, name, 1)
+    })
 }
 
 /// Lets each datagram tell the address and port that it was for.

@@ -93,6 +93,7 @@ impl Workers {
                     {
                         tracing::warn!(worker = index, core, %error, "worker is not pinned");
                     }
+                    kernel::privilege::shed_worker()?;
                     let main = worker::run::<D>(index, shared, sockets, orders, tell);
                     D::block_on(&RuntimeOptions::default(), main)?
                 })?;

@@ -323,11 +323,7 @@ fn findings_beyond_the_hundredth_are_counted() {
 
 #[test]
 fn sets_of_addresses_are_held_against_each_other() {
-    let listeners = |sets: &str| {
-        given(&format!(
-            "listeners: [{sets}]\n{ROUTES}\n{UPSTREAMS}\n"
-        ))
-    };
+    let listeners = |sets: &str| given(&format!("listeners: [{sets}]\n{ROUTES}\n{UPSTREAMS}\n"));
     with_listener("address: 0.0.0.0:80, addresses: [«10.0.0.7/8:80]")
         .finds_only(Kind::BadValue)
         .remedy("write `10.0.0.0/8` for the prefix");

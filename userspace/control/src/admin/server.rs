@@ -140,7 +140,9 @@ pub(super) async fn bind_to(
             let refused = |error| AdminError::Address { address, error };
             let listener = match handed.admin_address(address) {
                 Some(listener) => adopted(listener).map_err(refused)?,
-                None => TcpListener::bind(address).await.map_err(refused)?,
+                None => kernel::privilege::with(|| std::net::TcpListener::bind(address))
+                    .and_then(adopted)
+                    .map_err(refused)?,
             };
             let bound = listener.local_addr().map_err(refused)?;
             Some((listener, bound))

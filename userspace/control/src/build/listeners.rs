@@ -83,7 +83,7 @@ fn datagram_sockets(
         None if site.dry => Arc::default(),
         None => {
             let opened = (0..site.before.workers)
-                .map(|_| net::open_datagrams(address))
+                .map(|_| kernel::privilege::with(|| net::open_datagrams(address)))
                 .collect::<io::Result<Vec<_>>>();
             match opened {
                 Ok(sockets) => sockets.into(),

@@ -180,7 +180,7 @@ fn keeps_source(site: &mut Site<'_>, entry: &Entry<Upstream>) -> Option<bool> {
     if entry.value.source_address == SourceAddress::Own {
         return Some(false);
     }
-    if let Err(error) = net::may_keep_source() {
+    if let Err(error) = kernel::privilege::with(net::may_keep_source) {
         let found = format!(
             "`{}` is to see the address of clients (`source_address: client`), but this process may not use it: {error}",
             entry.name.value

@@ -103,16 +103,18 @@ impl Successor {
         patience: Duration,
     ) -> Result<Self, UpgradeError> {
         let (channel, theirs) = Channel::pair().map_err(refused("making a channel"))?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(arguments)
             .stdin(Stdio::from(theirs))
             .env(VARIABLE, std::process::id().to_string())
             // Meant for this process alone.
             .env_remove("LISTEN_PID")
             .env_remove("LISTEN_FDS")
-            .env_remove("LISTEN_FDNAMES")
-            .spawn()
-            .map_err(|error| UpgradeError::Program {
+            .env_remove("LISTEN_FDNAMES");
+        // It has the capabilities that this process began with.
+        let child =
+            kernel::privilege::with(|| command.spawn()).map_err(|error| UpgradeError::Program {
                 program: program.to_owned(),
                 error,
             })?;

@@ -35,6 +35,10 @@ const CONTROL_THREADS: usize = 2;
 /// # Errors
 /// What kept it from starting. Once it serves, it ends without an error.
 pub fn run(options: &StartOptions, predecessor: Option<&Predecessor>) -> Result<(), StartError> {
+    // Before there is a second thread: what begins from here on has few capabilities.
+    if let Err(error) = kernel::privilege::shed() {
+        tracing::warn!(%error, "capabilities stay in effect");
+    }
     let read_at = FileTime::now();
     let loaded = Config::load(&options.config).map_err(StartError::Config)?;
     report(&loaded.warnings);

@@ -46,6 +46,16 @@ pub enum AttachError {
         /// Why mounting failed.
         error: io::Error,
     },
+    /// The pin folder, or the one that is to hold it, is not open to this user.
+    #[error(
+        "{} is not open to this user, who cannot pin maps there; as root, `chmod o+x /sys/fs/bpf` and `install -d -o USER -m 700 \
+         /sys/fs/bpf/bascule`, or run as root",
+        folder.display()
+    )]
+    PinsClosed {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Another process has the pin folder.
     #[error("{} belongs to another running instance; stop it, or give this one a pin folder of its own", path.display())]
     InUse {

@@ -84,6 +84,8 @@ pub(super) struct Links {
 
 struct Held {
     attachment: Attachment,
+    /// The index that the interface has: another one with its name has another.
+    index: Option<u32>,
     link: FdLink,
 }
 
@@ -137,6 +139,16 @@ impl Links {
         self.held
             .retain(|held| wanted.contains(&held.attachment.interface));
         Ok(())
+    }
+
+    /// Whether there is an interface among these that has come since we attached, be it anew under its old name. Costs a call for
+    /// each.
+    pub(super) fn lacks(&self, wanted: &[String]) -> bool {
+        wanted.iter().any(|name| {
+            let index = interfaces::index(name);
+            let is_held = |held: &Held| held.attachment.interface == *name && held.index == index;
+            index.is_some() && !self.held.iter().any(is_held)
+        })
     }
 
     /// Puts this program back on links that another process has switched to its own.
@@ -241,7 +253,11 @@ impl Links {
             mode,
             adopted,
         };
-        self.held.push(Held { attachment, link });
+        self.held.push(Held {
+            attachment,
+            index: interfaces::index(interface),
+            link,
+        });
     }
 
     /// We hold a link on the interface that has this name today.

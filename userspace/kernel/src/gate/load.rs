@@ -35,6 +35,12 @@ enum Pinned {
     OldBans,
 }
 
+/// Whether this process can load the programs at all: known before anything is touched.
+pub(super) fn check() -> Result<(), AttachError> {
+    OBJECT.ok_or(AttachError::NotBuilt)?;
+    host::check_kernel()
+}
+
 /// Loads the programs over adopted or new maps and lets `bans` write to them.
 pub(super) fn load(pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
     let object = OBJECT.ok_or(AttachError::NotBuilt)?;

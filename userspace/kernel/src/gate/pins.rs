@@ -65,6 +65,7 @@ impl PinDir {
             path: path.to_owned(),
             error,
         })?;
+        bpffs::can_write(path).map_err(|folder| AttachError::PinsClosed { folder })?;
         fs::create_dir_all(path).map_err(pin(path))?;
         let dir = Self::lock(path)?;
         // What a process that died in a migration left behind.

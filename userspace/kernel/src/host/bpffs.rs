@@ -5,7 +5,7 @@
 use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where it is mounted by convention.
 const MOUNT_POINT: &str = "/sys/fs/bpf";
@@ -15,6 +15,37 @@ pub(crate) fn is_on(path: &Path) -> bool {
     path.ancestors()
         .find(|ancestor| ancestor.exists())
         .is_some_and(|ancestor| file_system(ancestor).is_ok_and(|kind| kind == libc::BPF_FS_MAGIC))
+}
+
+/// Whether this thread may make the folder, or work in it where it is there. Else the folder that is in the way.
+pub(crate) fn can_write(path: &Path) -> Result<(), PathBuf> {
+    for ancestor in path.ancestors() {
+        match access(ancestor) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) => return Err(ancestor.to_owned()),
+        }
+    }
+    Err(path.to_owned())
+}
+
+/// Whether files can be made in a folder, and it be passed, with the credentials that are in effect.
+fn access(folder: &Path) -> io::Result<()> {
+    let path = CString::new(folder.as_os_str().as_bytes())?;
+    // SAFETY: the string ends with NUL and outlives the call.
+    let result = unsafe {
+        libc::faccessat(
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            libc::W_OK | libc::X_OK,
+            libc::AT_EACCESS,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Whether mounting one in its place would make the folder possible.

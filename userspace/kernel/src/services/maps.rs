@@ -1,6 +1,7 @@
 //! The maps of the services in the kernel.
 
 use super::ServiceError;
+use crate::privilege;
 use abi::service::{Endpoint, EndpointCounter, MaglevTable, Service, ServiceKey, ServiceSettings};
 use aya::maps::xdp::DevMapHash;
 use aya::maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
@@ -81,8 +82,8 @@ impl ServiceMaps {
 
     /// A table with these slots, for [`set_table`](Self::set_table).
     pub(super) fn new_table(&self, slots: &MaglevTable) -> Result<Table, ServiceError> {
-        let mut table =
-            Table::create(1, 0).map_err(ServiceError::kernel("make room for a table"))?;
+        let mut table = privilege::with(|| Table::create(1, 0))
+            .map_err(ServiceError::kernel("make room for a table"))?;
         table
             .set(0, slots, 0)
             .map_err(ServiceError::kernel("take a table"))?;

@@ -2,6 +2,7 @@
 
 use super::{Programs, ServiceError};
 use crate::object::OBJECT;
+use crate::privilege;
 use abi::service::{Flow, FlowKey};
 use aya::EbpfLoader;
 use aya::maps::{HashMap, Map, MapData, MapError};
@@ -42,7 +43,7 @@ impl Room {
         }
         let again = open()?;
         fs::remove_file(&path).map_err(other)?;
-        self.replace(there, flows).inspect_err(|_| {
+        privilege::with(|| self.replace(there, flows)).inspect_err(|_| {
             // The program in use goes on with the old one, so the next process should find that.
             let _ = fs::remove_file(&path);
             let _ = again.pin(&path);

@@ -91,6 +91,16 @@ impl Cable {
         inside(&self.gate, work)
     }
 
+    /// Runs something at the clients' end.
+    pub(crate) fn at_clients<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        inside(&self.clients, work)
+    }
+
+    /// `ip` at the gate.
+    pub(crate) fn ip_at_gate(&self, arguments: &str) {
+        ip(&format!("-n {} {arguments}", self.gate));
+    }
+
     /// A datagram from this client arrives. The first may be late: where a ban of its IPv6 address kept the client
     /// from finding its neighbours, it asks again only once a second.
     pub(crate) fn arrives_from(&self, client: &str) -> bool {
