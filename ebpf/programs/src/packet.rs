@@ -217,6 +217,13 @@ pub(crate) fn parse(context: &XdpContext, headers: &mut Headers) -> Option<Reaso
     packet.parse(headers).err()
 }
 
+/// The same number, of which the compiler knows nothing.
+#[inline(always)]
+fn opaque(number: usize) -> usize {
+    // SAFETY: a reference to a value of ours.
+    unsafe { (&raw const number).read_volatile() }
+}
+
 #[inline(always)]
 fn is_vlan(kind: u16) -> bool {
     matches!(kind, ether::VLAN | ether::SERVICE_VLAN)

@@ -86,7 +86,13 @@ fn write(context: &XdpContext, reason: u32, prefix_len: u32, headers: Option<&He
         (*sample).prefix_len = prefix_len as u8;
         (*sample).reserved = 0;
         let head = (&raw mut (*sample).head).cast();
-        if head_bytes == 0 || bpf_xdp_load_bytes(context.ctx, 0, head, head_bytes as u32) != 0 {
+        // Linux 6.1 takes no length that may be 0, and the compiler forgets what it knows of one: so it is told anew, from the
+        // stack.
+        let last = (head_bytes as u64).wrapping_sub(1);
+        let last = (&raw const last).read_volatile();
+        if last >= SAMPLE_HEAD_BYTES as u64
+            || bpf_xdp_load_bytes(context.ctx, 0, head, last as u32 + 1) != 0
+        {
             (*sample).head_bytes = 0;
         }
     }
