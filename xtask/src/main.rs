@@ -20,6 +20,7 @@ mod test;
 mod tidy;
 mod tree;
 mod undo;
+mod vm;
 
 use failure::{Failure, Outcome};
 use std::process::ExitCode;
@@ -67,6 +68,11 @@ const TASKS: &[Task] = &[
         name: "crs",
         help: "the regression tests of the Core Rule Set: --crs DIR --tests FILE.jsonl… [--only REGEX] [--report FILE] [--overrides FILE]",
         run: crs::task,
+    },
+    Task {
+        name: "vm",
+        help: "the tests of the kernel room on Linux 6.1 and 6.12, each in a virtual machine: [--kernel 6.1|6.12]… [--seconds N] [test programs]",
+        run: vm::task,
     },
     Task {
         name: "tidy",
