@@ -15,6 +15,17 @@ pub struct Client {
     wire: Wire,
 }
 
+/// A connection from an address of our own, such as 127.0.0.7.
+#[track_caller]
+#[must_use]
+pub fn socket_from(source: IpAddr, address: SocketAddr) -> TcpStream {
+    let kind = socket2::Type::STREAM;
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, kind, None).unwrap();
+    socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.into()
+}
+
 /// The bytes of a request: with Host, and with Content-Length where there is a body.
 #[must_use]
 pub fn request(method: &str, target: &str, fields: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
@@ -65,13 +76,7 @@ impl Client {
     #[track_caller]
     #[must_use]
     pub fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
-        let kind = socket2::Type::STREAM;
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, kind, None).unwrap();
-        socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
-        socket.connect(&address.into()).unwrap();
-        Self {
-            wire: Wire::plain(socket.into()).unwrap(),
-        }
+        Self::over(Wire::plain(socket_from(source, address)).unwrap())
     }
 
     /// Connects with a small receive buffer, as a client that reads slowly has it.

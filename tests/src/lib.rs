@@ -34,7 +34,7 @@ pub mod crs;
 
 pub use access_log::AccessLog;
 pub use bascule::Bascule;
-pub use client::{Client, request};
+pub use client::{Client, request, socket_from};
 pub use endpoint::Endpoint;
 pub use io::Io;
 pub use load::{Load, Report};

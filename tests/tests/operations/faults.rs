@@ -61,7 +61,10 @@ fn told(bascule: &Bascule, arguments: &[&str]) -> String {
 fn dropped(wire: &Wire, bascule: &Bascule) -> f64 {
     wire.cable.at_gate(|| {
         let metrics = bascule.metrics();
-        metrics.sum("bascule_xdp_packets_total", &[("reason", "drop_ban_exact_v4")])
+        metrics.sum(
+            "bascule_xdp_packets_total",
+            &[("reason", "drop_ban_exact_v4")],
+        )
     })
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod auth;
+mod auto_ban;
 mod balancing;
 mod bodies;
 mod command;

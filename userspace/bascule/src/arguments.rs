@@ -158,7 +158,8 @@ pub(crate) enum Ban {
         #[command(flatten)]
         place: Place,
     },
-    /// Lift a ban.
+    /// Lift a ban, and forget what it followed from.
+    #[command(visible_alias = "remove")]
     Del {
         /// The address or prefix as it was banned.
         target: String,
@@ -170,10 +171,18 @@ pub(crate) enum Ban {
         #[command(flatten)]
         place: Place,
     },
-    /// Show which bans concern an address: why, since when, how long, and how many packets they dropped.
+    /// Show which bans concern an address: why, since when, how long, and how many packets they dropped; and its score.
     Show {
         /// 203.0.113.7, 2001:db8::7
         address: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show who has the highest scores from what they did (`auto_ban`), and what that was.
+    Scores {
+        /// How many are shown.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        limit: u16,
         #[command(flatten)]
         place: Place,
     },

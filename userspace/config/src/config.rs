@@ -2,7 +2,7 @@
 
 use crate::block::block;
 use crate::blocks::{
-    Admin, AuthMethod, Cache, Io, Kernel, Limits, Listener, Log, Route, Service, Steering,
+    Admin, AuthMethod, AutoBan, Cache, Io, Kernel, Limits, Listener, Log, Route, Service, Steering,
     Timeouts, Upstream, WafPolicy, Workers,
 };
 use crate::check;
@@ -35,6 +35,8 @@ block! {
         kernel: Option<Kernel> = None;
         /// L4 services by name: balanced in the kernel, past listeners and routes.
         services: Named<Service> = Named::default();
+        /// Bans that follow from what clients do. Left out: none do.
+        auto_ban: Option<AutoBan> = None;
         /// Where clients connect, at least one.
         listeners: Vec<Listener>;
         /// What a client may send and hold.

@@ -2,7 +2,7 @@
 
 use crate::admin::{
     BanAdded, BanFlushed, BanLifted, BanList, BanListLoaded, BanLists, BanRequest, BanShown,
-    Problem, Reload, Status, UpgradeRequest, Upgraded,
+    Problem, Reload, ScoreList, Status, UpgradeRequest, Upgraded,
 };
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
@@ -237,6 +237,14 @@ impl Client {
     /// [`ClientError`]
     pub fn flush(&self) -> Result<BanFlushed, ClientError> {
         self.json(Call::new(Method::POST, "/v1/bans/flush"))
+    }
+
+    /// The highest scores, so many of them.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn scores(&self, limit: u16) -> Result<ScoreList, ClientError> {
+        self.json(Call::new(Method::GET, format!("/v1/scores?limit={limit}")))
     }
 
     /// The metrics in Prometheus's text format.

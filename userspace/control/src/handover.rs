@@ -34,6 +34,7 @@ use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use types::IpNet;
 
 /// The version of the messages. A process of another version is refused before anything is handed over.
 const PROTOCOL: u32 = 1;
@@ -86,6 +87,9 @@ enum Offer {
     Bans {
         /// Some of them.
         bans: Vec<HandedBan>,
+        /// Some of those who have scores. A process that does not know of scores does without.
+        #[serde(default)]
+        scores: Vec<HandedScore>,
     },
     /// Take over.
     Go,
@@ -121,6 +125,21 @@ struct HandedBan {
     target: String,
     ttl_ms: Option<u64>,
     reason: String,
+    /// Which ban by score it is, where it is one.
+    #[serde(default)]
+    repetition: Option<u8>,
+    /// The proxy alone carries it out.
+    #[serde(default)]
+    forwarded: bool,
+}
+
+/// What somebody did, on its way.
+#[derive(Debug, Serialize, Deserialize)]
+struct HandedScore {
+    target: IpNet,
+    score: f64,
+    bans: u16,
+    banned_ms: u64,
 }
 
 fn send(channel: &Channel, message: &impl Serialize, fds: &[BorrowedFd<'_>]) -> io::Result<()> {

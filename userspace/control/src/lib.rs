@@ -8,6 +8,7 @@
 mod access_log;
 pub mod admin;
 mod audit_sinks;
+mod auto_ban;
 mod ban_lists;
 mod build;
 mod check;

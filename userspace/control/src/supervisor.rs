@@ -292,6 +292,11 @@ impl Supervisor {
         *self.read_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asks the configuration in force.
+    pub(crate) fn with_config<T>(&self, ask: impl FnOnce(&config::Config) -> T) -> T {
+        ask(&self.lock().loaded.config)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }

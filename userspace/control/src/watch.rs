@@ -167,8 +167,14 @@ pub(crate) async fn bans(supervisor: Arc<Supervisor>) {
     loop {
         sweeps.tick().await;
         supervisor.heal_kernel_path(&mut refused);
-        if let Err(error) = supervisor.bans().sweep() {
-            tracing::warn!(%error, "expired bans are not removed");
+        for bans in [
+            supervisor.bans(),
+            supervisor.shared().offences.forwarded_bans(),
+        ] {
+            if let Err(error) = bans.sweep() {
+                tracing::warn!(%error, "expired bans are not removed");
+            }
         }
+        supervisor.renew_guard();
     }
 }

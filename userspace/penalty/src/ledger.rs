@@ -201,7 +201,8 @@ impl Ledger {
         let add = |table: &mut Table, target| {
             let entry = table.entry(target, now, |entry| worth(entry, policy, now));
             entry.add(weight, trace, half_life);
-            entry.score(now, half_life)
+            // Rounded, so that four times 25 in a row is 100, although a little of it is gone already.
+            entry.score(now, half_life).round()
         };
         let own = add(&mut self.addresses, address);
         let shared = add(&mut self.prefixes, around);

@@ -1,6 +1,6 @@
 //! From the kernel's queue to a connection that speaks HTTP: bans, limits, TLS.
 
-use crate::admission::Admitted;
+use crate::admission::{Admitted, Refused};
 use crate::connection::{self, Peer};
 use crate::generation::ListenerPlan;
 use crate::greeting::{Caller, greet};
@@ -69,7 +69,7 @@ fn welcome<D: Driver>(
     let client = peer.ip().to_canonical();
     let headers = plan.headers.as_ref();
     let is_told = headers.is_some_and(|headers| headers.include(client));
-    let refusal = if worker.shared.bans.contains(client) {
+    let refusal = if worker.shared.offences.refuses(client) {
         Some(Reason::Banned)
     } else if !is_told && headers.is_some_and(|headers| headers.required) {
         Some(Reason::ProxyHeader)
@@ -80,6 +80,7 @@ fn welcome<D: Driver>(
     };
     if let Some(reason) = refusal {
         counts.refused(reason);
+        worker.offence(&Caller::direct(peer), reason);
         return;
     }
     let limits = &plan.admission_limits;
@@ -88,9 +89,15 @@ fn welcome<D: Driver>(
         true => plan.admission.enter(limits),
         false => plan.admission.admit(client, limits),
     };
-    let Ok(admitted) = admitted else {
-        counts.refused(Reason::ConnectionLimit);
-        return;
+    let admitted = match admitted {
+        Ok(admitted) => admitted,
+        Err(full) => {
+            counts.refused(Reason::ConnectionLimit);
+            if full == Refused::Client {
+                worker.offence(&Caller::direct(peer), Reason::ConnectionLimit);
+            }
+            return;
+        }
     };
     let worker = Rc::clone(worker);
     let plan = Arc::clone(plan);
@@ -99,16 +106,25 @@ fn welcome<D: Driver>(
     worker.load.connections(worker.connections.get());
     tokio::task::spawn_local(async move {
         let mut open = Open::new(Rc::clone(&worker), counts.open.clone(), admitted);
+        let (present, place) = worker.presence.enter(&stream, client);
+        open.place = Some(place);
         let caller = match is_told {
             true => told(&worker, &stream, peer, &plan, &mut open.admitted).await,
             false => Ok(Caller::direct(peer)),
         };
         let outcome = match caller {
-            Ok(caller) => serve(&worker, stream, &caller, plan).await,
+            Ok(mut caller) => {
+                present.is_for(caller.address.ip());
+                caller.present = Some(Rc::clone(&present));
+                serve(&worker, stream, &caller, plan).await
+            }
             Err(reason) => Err(reason),
         };
         if let Err(reason) = outcome {
-            counts.refused(reason);
+            counts.refused(match present.was_cut() {
+                true => Reason::Banned,
+                false => reason,
+            });
         }
     });
 }
@@ -126,9 +142,11 @@ async fn told<D: Driver>(
         .as_ref()
         .is_some_and(|headers| headers.required);
     let patience = plan.timeouts.header;
-    let caller = greet(&worker.deadlines, stream, peer, required, patience).await?;
+    let greeted = greet(&worker.deadlines, stream, peer, required, patience).await;
+    // What is wrong with a header, the proxy did that sent it.
+    let caller = greeted.inspect_err(|reason| worker.offence(&Caller::direct(peer), *reason))?;
     let client = caller.address.ip();
-    if worker.shared.bans.contains(client) {
+    if worker.shared.offences.refuses(client) {
         return Err(Reason::Banned);
     }
     if !plan.access.admits(client) {
@@ -136,7 +154,8 @@ async fn told<D: Driver>(
     }
     admitted
         .claim(client, &plan.admission_limits)
-        .map_err(|_| Reason::ConnectionLimit)?;
+        .map_err(|_| Reason::ConnectionLimit)
+        .inspect_err(|reason| worker.offence(&caller, *reason))?;
     Ok(caller)
 }
 
@@ -151,7 +170,7 @@ async fn serve<D: Driver>(
         layer4::serve(worker, stream, caller, &plan, service).await;
         return Ok(());
     }
-    let io = secure(worker, stream, &plan).await?;
+    let io = secure(worker, stream, caller, &plan).await?;
     let peer = Peer::new(caller, &io, plan);
     connection::serve(worker, &io, &peer).await;
     Ok(())
@@ -161,6 +180,7 @@ async fn serve<D: Driver>(
 pub(crate) async fn secure<D: Driver>(
     worker: &Worker<D>,
     stream: D::Stream,
+    caller: &Caller,
     plan: &ListenerPlan,
 ) -> Result<Io<D::Stream>, Reason> {
     let Some(tls) = &plan.tls else {
@@ -172,6 +192,10 @@ pub(crate) async fn secure<D: Driver>(
         Ok(stream) => Ok(Io::Tls(Box::new(stream))),
         Err(error) => {
             let reason = timer.fired().map_or(Reason::TlsHandshake, Wait::reason);
+            // Who only hangs up, or does not trust our certificate, does nothing wrong.
+            if timer.fired().is_some() || error.is_peers_fault() {
+                worker.offence(caller, reason);
+            }
             tracing::debug!(listener = %plan.name, %reason, %error, "no TLS session");
             Err(reason)
         }
@@ -183,6 +207,8 @@ struct Open<D: Driver> {
     worker: Rc<Worker<D>>,
     gauge: prometheus::IntGauge,
     admitted: Admitted,
+    /// On the list of connections.
+    place: Option<usize>,
 }
 
 impl<D: Driver> Open<D> {
@@ -192,6 +218,7 @@ impl<D: Driver> Open<D> {
             worker,
             gauge,
             admitted,
+            place: None,
         }
     }
 }
@@ -199,6 +226,9 @@ impl<D: Driver> Open<D> {
 impl<D: Driver> Drop for Open<D> {
     fn drop(&mut self) {
         self.gauge.dec();
+        if let Some(place) = self.place {
+            self.worker.presence.leave(place);
+        }
         self.worker
             .connections
             .set(self.worker.connections.get() - 1);

@@ -23,6 +23,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Who is on the other end.
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
+    /// Who it is and where from.
+    pub(crate) caller: Caller,
     /// The proxy that told the address, in a header of the PROXY protocol.
     pub(crate) via: Option<IpAddr>,
     /// What the client connected to, as that proxy saw it.
@@ -44,6 +46,7 @@ impl Peer {
         let address = caller.address;
         let tls = io.tls();
         Self {
+            caller: caller.clone(),
             address,
             via: caller.via,
             destination: caller.destination,

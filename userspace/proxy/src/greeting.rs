@@ -1,10 +1,12 @@
 //! Who a connection comes from: its peer, or whom a trusted proxy names in a header of the PROXY protocol.
 
 use crate::inbox::Inbox;
+use crate::present::Present;
 use crate::wait::{Timer, Wait};
 use net::{Deadlines, RecvHint, Stream};
 use preamble::proxy::{self, Header, Origin, Reading};
 use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 use types::Reason;
 
@@ -19,6 +21,8 @@ pub(crate) struct Caller {
     pub(crate) destination: Option<SocketAddr>,
     /// Whether the client speaks TLS with the proxy.
     pub(crate) secure: bool,
+    /// Its place on the worker's list of connections, where it has one.
+    pub(crate) present: Option<Rc<Present>>,
 }
 
 impl Caller {
@@ -29,6 +33,15 @@ impl Caller {
             via: None,
             destination: None,
             secure: false,
+            present: None,
+        }
+    }
+
+    /// The reason why a connection ended, which is another one where a ban has ended it.
+    pub(crate) fn why(&self, reason: Reason) -> Reason {
+        match &self.present {
+            Some(present) if present.was_cut() => Reason::Banned,
+            _ => reason,
         }
     }
 
@@ -41,6 +54,7 @@ impl Caller {
             via: Some(peer.ip().to_canonical()),
             destination: Some(canonical(addresses.destination)),
             secure: header.tlvs.ssl().is_some_and(|ssl| ssl.tls),
+            present: None,
         }
     }
 }

@@ -17,6 +17,8 @@ mod inbox;
 mod layer4;
 mod log;
 mod metrics;
+mod offences;
+mod present;
 mod sockets;
 mod upstream;
 mod wait;
@@ -34,6 +36,7 @@ pub use log::{
     AccessTarget, AuditFormat, AuditTarget, Destination, LineSink, LineWriter, Syslog, SyslogServer,
 };
 pub use metrics::Metrics;
+pub use offences::{AutoBan, Offences};
 pub use sockets::Sockets;
 pub use worker::Shared;
 pub use workers::{Leave, Order, Workers};

@@ -3,6 +3,7 @@
 //! The families live in one [`Metrics`] for the process. A worker counts into local cells and adds them to the shared
 //! ones at its tick, so that counting a request costs no shared cache line.
 
+mod auto_ban;
 mod layer4;
 mod waf;
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 use types::Reason;
 use waf::WafMetrics;
 
+pub(crate) use auto_ban::AutoBanMetrics;
 pub(crate) use layer4::Layer4Counts;
 
 /// Bounds of the latency histograms in seconds: from what a warm hop costs to what a user gives up at.
@@ -39,6 +41,7 @@ pub struct Metrics {
     upstream_seconds: HistogramVec,
     pub(crate) waf: WafMetrics,
     layer4: Layer4Metrics,
+    pub(crate) auto_ban: AutoBanMetrics,
     auth_outcomes: IntCounterVec,
     bytes: IntCounterVec,
     connections: IntGaugeVec,
@@ -105,6 +108,7 @@ impl Metrics {
             )?,
             waf: WafMetrics::new()?,
             layer4: Layer4Metrics::new()?,
+            auto_ban: AutoBanMetrics::new()?,
             auth_outcomes: counters(
                 "bascule_auth_total",
                 "Outcomes of authentication, by route and outcome.",
@@ -148,6 +152,7 @@ impl Metrics {
         ];
         families.extend(self.waf.families());
         families.extend(self.layer4.families());
+        families.extend(self.auto_ban.families());
         families
     }
 

@@ -2,9 +2,12 @@
 
 use crate::accept;
 use crate::generation::Generation;
+use crate::greeting::Caller;
 use crate::layer4::{self, DatagramPlan};
 use crate::log::{AccessLog, AccessTarget};
 use crate::metrics::{Counts, ListenerCounts, Metrics};
+use crate::offences::Offences;
+use crate::present::Presence;
 use crate::sockets::Sockets;
 use crate::upstream::Pools;
 use crate::wait::Wait;
@@ -20,6 +23,7 @@ use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
+use types::Reason;
 
 /// How often a worker hands over its counters and log lines.
 const TICK: Duration = Duration::from_millis(200);
@@ -35,6 +39,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Addresses that are turned away; the kernel drops them first where the gate is attached.
     pub bans: kernel::Bans,
+    /// What clients did wrong, and bans that follow from it.
+    pub offences: Offences,
     /// What workers publish of their load.
     pub loads: kernel::Loads,
     /// Where access lines go; `None`: nowhere.
@@ -80,6 +86,8 @@ pub(crate) struct Worker<D: Driver> {
     pub(crate) log: RefCell<Rc<AccessLog>>,
     pub(crate) pools: Pools<D::Stream>,
     pub(crate) waiting: Waiting,
+    /// Who is connected.
+    pub(crate) presence: Presence,
     pub(crate) scratch: RefCell<waf::Scratch>,
     /// Transactions of the WAF that wait to be used again.
     #[expect(
@@ -115,6 +123,7 @@ impl<D: Driver> Worker<D> {
             log: RefCell::new(Rc::new(AccessLog::new(target))),
             pools: Pools::new(deadlines.clock().clone()),
             waiting: Waiting::new(deadlines.clock().clone()),
+            presence: Presence::default(),
             scratch: RefCell::default(),
             transactions: RefCell::default(),
             tokens: RefCell::new(auth::TokenCache::new(
@@ -159,6 +168,19 @@ impl<D: Driver> Worker<D> {
         date
     }
 
+    /// Lays a refusal to whom it is about. Costs nothing where it is no offence.
+    pub(crate) fn offence(&self, caller: &Caller, reason: Reason) {
+        let (client, forwarded) = (caller.address.ip(), caller.via.is_some());
+        self.shared.offences.report(client, forwarded, reason, 0);
+    }
+
+    /// Closes the connections of those who have been banned meanwhile.
+    fn cut_banned(&self) {
+        let offences = &self.shared.offences;
+        let cut = self.presence.cut(|client| offences.refuses(client));
+        self.shared.metrics.auto_ban.cut(cut);
+    }
+
     fn tick(&self) {
         self.view.borrow().counts.flush();
         self.log.borrow().flush();
@@ -190,6 +212,7 @@ pub(crate) async fn run<D: Driver>(
     let worker = Rc::new(Worker::<D>::new(index, shared, sockets));
     tokio::task::spawn_local(worker.deadlines.clone().run());
     tokio::task::spawn_local(publish(worker.load.clone()));
+    tokio::task::spawn_local(send_away(Rc::clone(&worker)));
     let mut listeners = Listeners::default();
     let mut is_serving = false;
     // Nobody listens any more where the start was given up.
@@ -221,6 +244,14 @@ pub(crate) async fn run<D: Driver>(
                 }
             }
         }
+    }
+}
+
+/// Closes connections whenever there are more bans, for as long as the worker lives.
+async fn send_away<D: Driver>(worker: Rc<Worker<D>>) {
+    let mut cuts = worker.shared.offences.cuts();
+    while cuts.changed().await.is_ok() {
+        worker.cut_banned();
     }
 }
 

@@ -51,3 +51,15 @@ pub enum HandshakeError {
     #[error("connection lost during the handshake: {0}")]
     Io(#[from] io::Error),
 }
+
+impl HandshakeError {
+    /// Whether the peer said something that it should not have said. A peer that hangs up, or tells us with an alert that it
+    /// does not like what we have, did not.
+    #[must_use]
+    pub const fn is_peers_fault(&self) -> bool {
+        match self {
+            Self::Tls(rustls::Error::AlertReceived(_)) | Self::Io(_) => false,
+            Self::Tls(_) => true,
+        }
+    }
+}

@@ -7,6 +7,7 @@ use crate::instance;
 use crate::output::{Output, table};
 use control::admin::{
     BanEntry, BanList, BanListLoaded, BanListStatus, BanLists, BanRequest, BanResult, BanShown,
+    OffenceEntry, Score, ScoreList,
 };
 use std::io::{self, Read};
 use std::path::Path;
@@ -80,6 +81,10 @@ pub(super) fn ban(ban: Ban, output: &Output) -> Result<(), Failure> {
             let lists = instance::client(&place).ban_lists()?;
             output.result(&lists, || lists_as_text(&lists))
         }
+        Ban::Scores { limit, place } => {
+            let list = instance::client(&place).scores(limit)?;
+            output.result(&list, || scores_as_text(&list))
+        }
         Ban::Flush { place } => {
             let flushed = instance::client(&place).flush()?;
             output.result(&flushed, || match (flushed.lifted, flushed.kept) {
@@ -135,6 +140,70 @@ fn lists_as_text(lists: &BanLists) -> String {
 }
 
 fn shown_as_text(shown: &BanShown) -> String {
+    let mut text = verdict_as_text(shown);
+    for score in &shown.scores {
+        text.push_str(&score_as_text(score));
+    }
+    text
+}
+
+fn score_as_text(score: &Score) -> String {
+    let of = match score.threshold {
+        Some(threshold) => format!(" of {threshold}"),
+        None => String::new(),
+    };
+    let bans = match score.bans {
+        0 => String::new(),
+        1 => ", 1 ban remembered".to_owned(),
+        bans => format!(", {bans} bans remembered"),
+    };
+    let mut text = format!("score of {}: {}{of}{bans}\n", score.target, score.score);
+    for offence in &score.offences {
+        let ago = duration::show(offence.age_seconds);
+        text.push_str(&format!("  {} {ago} ago\n", offence_as_text(offence)));
+    }
+    text
+}
+
+fn offence_as_text(offence: &OffenceEntry) -> String {
+    match offence.rule {
+        Some(rule) => format!("{} (rule {rule})", offence.cause),
+        None => offence.cause.clone(),
+    }
+}
+
+fn scores_as_text(list: &ScoreList) -> String {
+    let mode = match list.mode.as_str() {
+        "off" => return "no scores are kept: `auto_ban` is not configured\n".to_owned(),
+        "dry_run" => "dry run, nobody is banned by score",
+        _ => "bans follow from scores",
+    };
+    let (addresses, prefixes) = (list.addresses, list.prefixes);
+    let head = format!("{mode}; {addresses} addresses and {prefixes} prefixes have a score\n");
+    if list.scores.is_empty() {
+        return head;
+    }
+    let row = |score: &Score| {
+        let last = score.offences.first();
+        [
+            score.target.clone(),
+            score.score.to_string(),
+            score
+                .threshold
+                .map_or_else(|| "never".to_owned(), |threshold| threshold.to_string()),
+            score.bans.to_string(),
+            score
+                .banned_for_seconds
+                .map_or_else(String::new, duration::show),
+            last.map_or_else(String::new, offence_as_text),
+        ]
+    };
+    let rows: Vec<_> = list.scores.iter().map(row).collect();
+    let columns = ["TARGET", "SCORE", "BANNED AT", "BANS", "BANNED FOR", "LAST"];
+    format!("{head}{}", table(columns, &rows))
+}
+
+fn verdict_as_text(shown: &BanShown) -> String {
     let address = &shown.address;
     let place = if shown.in_kernel {
         "packets are dropped in XDP"
@@ -167,16 +236,22 @@ fn bans_as_text(bans: &[BanEntry]) -> String {
             .remaining_seconds
             .map_or_else(|| "no end".to_owned(), duration::show);
         let origin = match &ban.source {
-            Some(source) => source.as_str(),
-            None if ban.from_file => "list",
-            None => "added",
+            Some(source) => source.clone(),
+            None if ban.from_file => "list".to_owned(),
+            None if ban.by_score && ban.repetition > 1 => format!("score, no. {}", ban.repetition),
+            None if ban.by_score => "score".to_owned(),
+            None => "added".to_owned(),
+        };
+        let dropped = match ban.forwarded {
+            true => "by proxy".to_owned(),
+            false => ban.packets.to_string(),
         };
         [
             ban.target.clone(),
             left,
             format!("{} ago", duration::show(ban.age_seconds)),
-            origin.to_owned(),
-            ban.packets.to_string(),
+            origin,
+            dropped,
             ban.reason.clone(),
         ]
     };

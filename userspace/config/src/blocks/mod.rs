@@ -3,6 +3,7 @@
 mod admin;
 mod audit;
 mod auth;
+mod auto_ban;
 mod cache;
 mod kernel;
 mod layer4;
@@ -18,6 +19,7 @@ mod waf;
 pub use admin::{Admin, Io, MAX_WORKERS, Steering, Workers};
 pub use audit::{AuditFormat, AuditLog, AuditParts, AuditWhich, Scrub, SyslogTarget};
 pub use auth::{ApiKey, AuthMethod, ClaimRule, ClaimValue, Jwks, Jwt, TokenAlgorithm};
+pub use auto_ban::{AutoBan, ForwardedAnswer, OffenceWeights};
 pub use cache::{Cache, default_cache_folder};
 pub use kernel::{
     BanUrl, Bans, Flood, FloodAction, GateLimits, GateVerdict, Kernel, KernelMode, SourceLimits,

@@ -345,6 +345,56 @@ pub struct BanEntry {
     /// Packets that it dropped in XDP; beyond 65,536 an estimate, good to about one in a hundred.
     #[serde(default)]
     pub packets: u64,
+    /// The score of the target was too high.
+    #[serde(default)]
+    pub by_score: bool,
+    /// Which ban by score it is: 1 is the first; 0 where it is none.
+    #[serde(default)]
+    pub repetition: u8,
+    /// A trusted proxy names the client, so the proxy of this host alone carries the ban out.
+    #[serde(default)]
+    pub forwarded: bool,
+}
+
+/// What is known of an address or prefix from what it did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The address or prefix.
+    pub target: String,
+    /// Its score now.
+    pub score: f64,
+    /// The score at which it is banned; null: never.
+    pub threshold: Option<u32>,
+    /// Bans that are remembered, the one that holds included.
+    pub bans: u16,
+    /// How long its ban holds, in a dry run the one that it would have; null where there is none.
+    pub banned_for_seconds: Option<u64>,
+    /// The last things that it did, the newest first.
+    pub offences: Vec<OffenceEntry>,
+}
+
+/// One thing that a client did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffenceEntry {
+    /// What: a key of `auto_ban.weights`.
+    pub cause: String,
+    /// The WAF rule that found it; null where none did.
+    pub rule: Option<u64>,
+    /// How long ago it was.
+    pub age_seconds: u64,
+}
+
+/// Scores: those with the highest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoreList {
+    /// `off`, `dry_run` or `on`.
+    pub mode: String,
+    /// Addresses with a score.
+    pub addresses: usize,
+    /// Prefixes with one.
+    pub prefixes: usize,
+    /// The highest ones.
+    pub scores: Vec<Score>,
 }
 
 /// Where bans come from that lists make.
@@ -385,7 +435,7 @@ pub struct BanListLoaded {
 }
 
 /// What concerns one address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BanShown {
     /// The address.
     pub address: String,
@@ -397,6 +447,9 @@ pub struct BanShown {
     pub bans: Vec<BanEntry>,
     /// Bans drop packets in XDP; else connections are closed at accept.
     pub in_kernel: bool,
+    /// What is known of the address and of the prefix around it from what they did.
+    #[serde(default)]
+    pub scores: Vec<Score>,
 }
 
 /// An error (RFC 9457).

@@ -3,24 +3,38 @@
 use super::answer::{self, Answer};
 use super::api::{
     self, BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanListLoaded, BanRequest, BanResult,
-    BanShown, MAX_TTL_SECONDS,
+    BanShown, MAX_TTL_SECONDS, OffenceEntry, Score, ScoreList,
 };
 use crate::ban_lists::{BanLists, ListError};
 use hyper::StatusCode;
 use kernel::{Added, Ban, BanError, Bans, ListChange, parse_target};
+use penalty::{Mark, Standing};
+use proxy::Offences;
 use std::net::IpAddr;
 use std::time::Duration;
 
-pub(super) fn list(bans: &Bans) -> Answer {
+/// Scores that are shown where nobody says how many.
+const SCORES: usize = 20;
+/// And at most.
+const MAX_SCORES: usize = 10_000;
+
+pub(super) fn list(bans: &Bans, offences: &Offences) -> Answer {
+    let forwarded = offences.forwarded_bans().list();
+    let mut all: Vec<(Ban, bool)> = forwarded.into_iter().map(|ban| (ban, true)).collect();
+    all.extend(bans.list().into_iter().map(|ban| (ban, false)));
+    all.sort_by_key(|(ban, _)| ban.target);
     let list = BanList {
-        bans: bans.list().iter().map(entry).collect(),
+        bans: all
+            .iter()
+            .map(|(ban, forwarded)| entry(ban, *forwarded))
+            .collect(),
         in_kernel: bans.in_kernel(),
     };
     answer::json(StatusCode::OK, &list)
 }
 
 /// What concerns the address of `GET /v1/bans?address=…`.
-pub(super) fn show(bans: &Bans, raw: &[u8]) -> Answer {
+pub(super) fn show(bans: &Bans, offences: &Offences, raw: &[u8]) -> Answer {
     let mut text = Vec::new();
     http::query::decode(raw, &mut text);
     let text = String::from_utf8_lossy(&text);
@@ -30,19 +44,81 @@ pub(super) fn show(bans: &Bans, raw: &[u8]) -> Answer {
         return answer::problem(StatusCode::BAD_REQUEST, detail);
     };
     let address = address.to_canonical();
-    let covering = bans.covering(address);
+    let forwarded = offences.forwarded_bans().covering(address);
+    let mut covering: Vec<BanEntry> = bans
+        .covering(address)
+        .iter()
+        .map(|ban| entry(ban, false))
+        .collect();
+    covering.extend(forwarded.iter().map(|ban| entry(ban, true)));
     let allowed = bans.is_allowed(address);
     let shown = BanShown {
         address: address.to_string(),
         banned: !covering.is_empty() && !allowed,
         allowed,
-        bans: covering.iter().map(entry).collect(),
+        bans: covering,
         in_kernel: bans.in_kernel(),
+        scores: offences.standing(address).iter().map(score).collect(),
     };
     answer::json(StatusCode::OK, &shown)
 }
 
-fn entry(ban: &Ban) -> BanEntry {
+/// The highest scores: `GET /v1/scores?limit=20`.
+pub(super) fn scores(offences: &Offences, query: &str) -> Answer {
+    let limit = match http::query::get(query.as_bytes(), "limit") {
+        None => SCORES,
+        Some(limit) => {
+            let limit = std::str::from_utf8(limit)
+                .ok()
+                .and_then(|limit| limit.parse().ok());
+            match limit.filter(|limit| (1..=MAX_SCORES).contains(limit)) {
+                Some(limit) => limit,
+                None => {
+                    let detail = format!("expected `limit` to be a number from 1 to {MAX_SCORES}");
+                    return answer::problem(StatusCode::BAD_REQUEST, detail);
+                }
+            }
+        }
+    };
+    let stats = offences.stats();
+    let list = ScoreList {
+        mode: mode(offences).to_owned(),
+        addresses: stats.addresses,
+        prefixes: stats.prefixes,
+        scores: offences.highest(limit).iter().map(score).collect(),
+    };
+    answer::json(StatusCode::OK, &list)
+}
+
+/// Whether scores are kept, and what follows from them.
+pub(super) fn mode(offences: &Offences) -> &'static str {
+    match offences.policy() {
+        None => "off",
+        Some(policy) if policy.dry_run => "dry_run",
+        Some(_) => "on",
+    }
+}
+
+fn score(standing: &Standing) -> Score {
+    let offence = |mark: &Mark| OffenceEntry {
+        cause: mark.cause.name().to_owned(),
+        rule: (mark.rule != 0).then_some(mark.rule),
+        age_seconds: mark.age.as_secs(),
+    };
+    Score {
+        target: shown(standing.target),
+        // What people read has two decimals.
+        score: (standing.score * 100.0).round() / 100.0,
+        threshold: standing.threshold,
+        bans: standing.bans,
+        banned_for_seconds: standing
+            .banned_for
+            .map(|left| u64::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)),
+        offences: standing.marks.iter().map(offence).collect(),
+    }
+}
+
+fn entry(ban: &Ban, forwarded: bool) -> BanEntry {
     BanEntry {
         target: shown(ban.target),
         reason: ban.reason.clone(),
@@ -54,6 +130,9 @@ fn entry(ban: &Ban) -> BanEntry {
         from_file: ban.from_file,
         source: ban.source.as_deref().map(str::to_owned),
         packets: ban.packets,
+        by_score: ban.by_score,
+        repetition: ban.repetition,
+        forwarded,
     }
 }
 
@@ -103,7 +182,7 @@ pub(super) fn add(bans: &Bans, body: &[u8]) -> Answer {
     }
 }
 
-pub(super) fn lift(bans: &Bans, query: &str) -> Answer {
+pub(super) fn lift(bans: &Bans, offences: &Offences, query: &str) -> Answer {
     let Some(raw) = http::query::get(query.as_bytes(), "target") else {
         let detail = "name the ban: DELETE /v1/bans?target=203.0.113.7";
         return answer::problem(StatusCode::BAD_REQUEST, detail);
@@ -114,7 +193,11 @@ pub(super) fn lift(bans: &Bans, query: &str) -> Answer {
         Ok(target) => target,
         Err(error) => return refused(&error.into()),
     };
-    match bans.del(target) {
+    // Whoever has been pardoned is not banned again for what is past.
+    offences.forget(&target);
+    let lifted = bans.del(target);
+    let was_forwarded = offences.forwarded_bans().del(target);
+    match lifted.and_then(|lifted| Ok(was_forwarded? || lifted)) {
         Ok(true) => {
             let target = shown(target);
             tracing::info!(target_address = target, "ban lifted");
@@ -140,8 +223,12 @@ pub(super) fn lift(bans: &Bans, query: &str) -> Answer {
     }
 }
 
-pub(super) fn flush(bans: &Bans) -> Answer {
-    match bans.flush() {
+pub(super) fn flush(bans: &Bans, offences: &Offences) -> Answer {
+    offences.forget_all();
+    let flushed = bans
+        .flush()
+        .and_then(|lifted| Ok(lifted + offences.forwarded_bans().flush()?));
+    match flushed {
         Ok(lifted) => {
             tracing::info!(lifted, "bans flushed");
             let kept = bans.listed();

@@ -7,7 +7,7 @@ use crate::supervisor::{Reloaded, State, Supervisor};
 use config::Diagnostics;
 use kernel::{Bans, CounterSample, Load};
 use prometheus::Registry;
-use proxy::Generation;
+use proxy::{Generation, Offences};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,6 +39,8 @@ pub(crate) trait Instance: Send + Sync + 'static {
     fn bans(&self) -> &Bans;
     /// Where bans come from that lists make.
     fn ban_lists(&self) -> &BanLists;
+    /// What clients did, and bans of clients that proxies name.
+    fn offences(&self) -> &Offences;
     /// The counters of the XDP gate; empty without it, or where they cannot be read.
     fn packets(&self) -> Vec<CounterSample>;
     /// The L4 services in the kernel.
@@ -138,6 +140,10 @@ impl Instance for Supervisor {
 
     fn ban_lists(&self) -> &BanLists {
         Self::ban_lists(self)
+    }
+
+    fn offences(&self) -> &Offences {
+        &self.shared().offences
     }
 
     fn packets(&self) -> Vec<CounterSample> {

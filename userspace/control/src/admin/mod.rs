@@ -14,6 +14,7 @@
 //! | `POST /v1/bans` | [`BanRequest`] → [`BanAdded`] |
 //! | `DELETE /v1/bans?target=T` | [`BanLifted`] |
 //! | `POST /v1/bans/flush` | [`BanFlushed`] |
+//! | `GET /v1/scores?limit=20` | [`ScoreList`] |
 //! | `POST /v1/logs/reopen` | 204 |
 //!
 //! The TCP address has the first three alone. While the process starts, all but `/healthz` are answered with 503. Errors are problem+json (RFC 9457), see [`Problem`]. Who may open the
@@ -34,8 +35,9 @@ mod tests;
 pub use api::{
     BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanListLoaded, BanListStatus, BanLists,
     BanRequest, BanResult, BanShown, EndpointStatus, L4EndpointStatus, L4ServiceStatus,
-    ListenerStatus, MAX_TTL_SECONDS, PacketCount, PolicyStatus, Problem, ProcessState, Reload,
-    Status, UpgradeRequest, Upgraded, UpstreamStatus, WorkerStatus,
+    ListenerStatus, MAX_TTL_SECONDS, OffenceEntry, PacketCount, PolicyStatus, Problem,
+    ProcessState, Reload, Score, ScoreList, Status, UpgradeRequest, Upgraded, UpstreamStatus,
+    WorkerStatus,
 };
 pub use server::AdminError;
 pub(crate) use server::{Admin, AdminSockets, Bound, bind};

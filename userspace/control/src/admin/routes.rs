@@ -91,7 +91,14 @@ pub(super) async fn serve<I: Instance>(
         },
         (&Method::DELETE, "/v1/bans") => {
             let query = request.uri().query().unwrap_or_default().to_owned();
-            blocking(move || bans::lift(instance.bans(), &query)).await
+            blocking(move || bans::lift(instance.bans(), instance.offences(), &query)).await
+        }
+        (_, "/v1/bans/flush") => {
+            blocking(move || bans::flush(instance.bans(), instance.offences())).await
+        }
+        (_, "/v1/scores") => {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            blocking(move || bans::scores(instance.offences(), &query)).await
         }
         (&Method::PUT, "/v1/bans/lists") => {
             let query = request.uri().query().unwrap_or_default().to_owned();
@@ -105,12 +112,11 @@ pub(super) async fn serve<I: Instance>(
             blocking(move || bans::unload(instance.ban_lists(), &query)).await
         }
         (_, "/v1/bans/lists") => bans::lists(instance.ban_lists(), instance.bans()),
-        (_, "/v1/bans/flush") => blocking(move || bans::flush(instance.bans())).await,
         _ => {
             let query = request.uri().query().unwrap_or_default().to_owned();
             let answer = move || match http::query::get(query.as_bytes(), "address") {
-                Some(address) => bans::show(instance.bans(), address),
-                None => bans::list(instance.bans()),
+                Some(address) => bans::show(instance.bans(), instance.offences(), address),
+                None => bans::list(instance.bans(), instance.offences()),
             };
             blocking(answer).await
         }
@@ -120,7 +126,9 @@ pub(super) async fn serve<I: Instance>(
 /// The methods of a path; none where there is no such path.
 fn allowed(path: &str, scope: Scope) -> Option<&'static str> {
     match (path, scope) {
-        ("/metrics" | "/healthz" | "/readyz", _) | ("/v1/status", Scope::All) => Some("GET, HEAD"),
+        ("/metrics" | "/healthz" | "/readyz", _) | ("/v1/status" | "/v1/scores", Scope::All) => {
+            Some("GET, HEAD")
+        }
         ("/v1/bans", Scope::All) => Some("GET, HEAD, POST, DELETE"),
         ("/v1/bans/lists", Scope::All) => Some("GET, HEAD, PUT, DELETE"),
         (
@@ -137,7 +145,7 @@ fn not_found(path: &str, scope: Scope) -> Answer {
         (_, Scope::Watch) => "there are /metrics, /healthz and /readyz",
         (_, Scope::All) => {
             "there are /metrics, /healthz, /readyz, /v1/status, /v1/reload, /v1/upgrade, /v1/drain, /v1/bans, \
-             /v1/bans/lists, /v1/bans/flush and /v1/logs/reopen"
+             /v1/bans/lists, /v1/bans/flush, /v1/scores and /v1/logs/reopen"
         }
     };
     answer::problem(StatusCode::NOT_FOUND, detail)
@@ -158,6 +166,7 @@ fn metrics(instance: &impl Instance, started: Instant) -> Answer {
     let now = Now {
         status: status::status(instance, started, Instant::now()),
         bans_refused: instance.bans().refused(),
+        scores: instance.offences().stats(),
         access_lines_dropped: instance.access_lines_dropped(),
         collections: instance.collections(),
         audit_records_dropped: instance.audit_records_dropped(),

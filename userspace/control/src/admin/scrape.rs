@@ -23,6 +23,7 @@ pub(super) fn text(registry: &Registry, now: &Now) -> Result<Vec<u8>> {
 pub(super) struct Now {
     pub(super) status: Status,
     pub(super) bans_refused: u64,
+    pub(super) scores: penalty::Stats,
     pub(super) access_lines_dropped: u64,
     pub(super) collections: Vec<(String, waf::CollectionStats)>,
     pub(super) audit_records_dropped: Vec<(String, u64)>,
@@ -175,6 +176,24 @@ impl Now {
             "bascule_bans_refused_total",
             "Bans that were refused because a limit was reached.",
             self.bans_refused,
+        )?);
+        let scored = gauges(
+            "bascule_scores",
+            "Addresses and prefixes that have a score from what they did.",
+            &["kind"],
+        )?;
+        for (kind, count) in [
+            ("address", self.scores.addresses),
+            ("prefix", self.scores.prefixes),
+        ] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            scored.with_label_values(&[kind]).set(count);
+        }
+        families.extend(scored.collect());
+        families.extend(counter(
+            "bascule_score_evictions_total",
+            "Scores that were forgotten before their time because `auto_ban.clients` was reached.",
+            self.scores.evicted,
         )?);
         Ok(families)
     }

@@ -9,7 +9,7 @@ use crate::supervisor::Reloaded;
 use config::{Config, Diagnostics, Host, Loaded};
 use kernel::{BanLimits, Bans, CounterSample, Load, PacketReason};
 use prometheus::{IntCounter, Registry};
-use proxy::Generation;
+use proxy::{Generation, Metrics, Offences};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -40,6 +40,7 @@ struct Pretended {
     generation: Arc<Generation>,
     registry: Registry,
     bans: Bans,
+    offences: Offences,
     ban_lists: BanLists,
     packets: Mutex<Vec<CounterSample>>,
     /// What the next reload finds.
@@ -62,7 +63,9 @@ impl Pretended {
             prefixes: 3,
         };
         let bans = Bans::new(limits);
+        let metrics = Metrics::register(&Registry::new()).unwrap();
         Self {
+            offences: Offences::new(&metrics, bans.clone()),
             state: Mutex::new(ProcessState::Serving),
             workers_alive: AtomicBool::new(true),
             generation: built.generation,
@@ -142,6 +145,10 @@ impl Instance for Pretended {
 
     fn services(&self) -> Vec<kernel::ServiceStatus> {
         Vec::new()
+    }
+
+    fn offences(&self) -> &Offences {
+        &self.offences
     }
 
     fn packets(&self) -> Vec<CounterSample> {

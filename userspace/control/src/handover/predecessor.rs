@@ -1,9 +1,10 @@
 //! The next process's side: what it was given, and by whom.
 
-use super::{HandedBan, Offer, PROTOCOL, Reply, STEP, VARIABLE, receive, send};
+use super::{HandedBan, HandedScore, Offer, PROTOCOL, Reply, STEP, VARIABLE, receive, send};
 use crate::error::StartError;
-use kernel::{Bans, parse_target};
+use kernel::{Added, BanError, ScoreBan, parse_target};
 use net::Channel;
+use proxy::Shared;
 use socket2::{Domain, SockRef, Type};
 use std::collections::HashMap;
 use std::fs::File;
@@ -174,7 +175,7 @@ impl Predecessor {
     pub(crate) fn wait_for_go(
         &self,
         has_admin_socket: bool,
-        bans: &Bans,
+        shared: &Shared,
     ) -> Result<(), StartError> {
         let prepared = Reply::Prepared {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -183,7 +184,11 @@ impl Predecessor {
         send(&self.channel, &prepared, &[]).map_err(lost)?;
         loop {
             match self.next(Instant::now() + GO)?.0 {
-                Offer::Bans { bans: handed } => handed.iter().for_each(|ban| take_over(bans, ban)),
+                Offer::Bans { bans, scores } => {
+                    bans.iter().for_each(|ban| take_over(shared, ban));
+                    let scores: Vec<_> = scores.iter().map(remembered).collect();
+                    shared.offences.recall(&scores);
+                }
                 Offer::Go => return Ok(()),
                 other => return Err(unexpected(&other)),
             }
@@ -208,12 +213,36 @@ impl Predecessor {
     }
 }
 
-fn take_over(bans: &Bans, ban: &HandedBan) {
-    let added = parse_target(&ban.target)
-        .map_err(kernel::BanError::from)
-        .and_then(|target| bans.add(target, ban.ttl_ms.map(Duration::from_millis), &ban.reason));
-    if let Err(error) = added {
+fn take_over(shared: &Shared, ban: &HandedBan) {
+    if let Err(error) = add(shared, ban) {
         tracing::warn!(target_address = ban.target, %error, "a ban is not taken over");
+    }
+}
+
+fn add(shared: &Shared, ban: &HandedBan) -> Result<Added, BanError> {
+    let bans = match ban.forwarded {
+        true => shared.offences.forwarded_bans(),
+        false => &shared.bans,
+    };
+    let target = parse_target(&ban.target)?;
+    let ttl = ban.ttl_ms.map(Duration::from_millis);
+    match (ban.repetition, ttl) {
+        (Some(repetition), Some(ttl)) => bans.add_by_score(&ScoreBan {
+            target,
+            ttl,
+            reason: &ban.reason,
+            repetition,
+        }),
+        _ => bans.add(target, ttl, &ban.reason),
+    }
+}
+
+fn remembered(known: &HandedScore) -> penalty::Remembered {
+    penalty::Remembered {
+        target: known.target,
+        score: known.score,
+        bans: known.bans,
+        banned_for: Duration::from_millis(known.banned_ms),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The running process's side: starts the next one, hands over, and goes on serving where that fails.
 
-use super::{BANS_A_MESSAGE, HandedBan, Offer, PROTOCOL, Reply, STEP, VARIABLE, receive, send};
+use super::{
+    BANS_A_MESSAGE, HandedBan, HandedScore, Offer, PROTOCOL, Reply, STEP, VARIABLE, receive, send,
+};
 use crate::admin::AdminSockets;
-use kernel::Bans;
 use net::{Channel, MESSAGE_LIMIT_FDS};
+use proxy::Shared;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -184,20 +186,32 @@ impl Successor {
         send(&self.channel, offer, &fds)
     }
 
-    /// Hands over the bans, lets the next process take connections, and waits until it does.
-    pub(crate) fn go(&mut self, bans: &Bans) -> Result<(), UpgradeError> {
-        let bans = bans.added_bans();
-        let told = bans
-            .chunks(BANS_A_MESSAGE)
-            .try_for_each(|some| {
-                let bans = some.iter().map(handed).collect();
-                self.say(&Offer::Bans { bans }, &[])
-            })
+    /// Hands over bans and scores, lets the next process take connections, and waits until it does.
+    pub(crate) fn go(&mut self, shared: &Shared) -> Result<(), UpgradeError> {
+        let told = self
+            .tell_bans(shared)
             .and_then(|()| self.say(&Offer::Go, &[]));
         match self.reply(&|| true, Instant::now() + STEP)? {
             Reply::Ready => told.map_err(refused("sending the bans")),
             other => Err(out_of_turn(&other)),
         }
+    }
+
+    fn tell_bans(&self, shared: &Shared) -> io::Result<()> {
+        let forwarded = shared.offences.forwarded_bans();
+        for (list, forwarded) in [(&shared.bans, false), (forwarded, true)] {
+            for some in list.added_bans().chunks(BANS_A_MESSAGE) {
+                let bans = some.iter().map(|ban| handed(ban, forwarded)).collect();
+                let scores = Vec::new();
+                self.say(&Offer::Bans { bans, scores }, &[])?;
+            }
+        }
+        for some in shared.offences.remembered().chunks(BANS_A_MESSAGE) {
+            let scores = some.iter().map(handed_score).collect();
+            let bans = Vec::new();
+            self.say(&Offer::Bans { bans, scores }, &[])?;
+        }
+        Ok(())
     }
 
     /// Leaves the service to the next process.
@@ -264,14 +278,27 @@ impl Drop for Successor {
     }
 }
 
-fn handed(ban: &kernel::Ban) -> HandedBan {
+fn handed(ban: &kernel::Ban, forwarded: bool) -> HandedBan {
     HandedBan {
         target: ban.target.to_string(),
-        ttl_ms: ban
-            .remaining
-            .map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1)),
+        ttl_ms: ban.remaining.map(|left| milliseconds(left).max(1)),
         reason: ban.reason.clone(),
+        repetition: ban.by_score.then_some(ban.repetition),
+        forwarded,
     }
+}
+
+fn handed_score(known: &penalty::Remembered) -> HandedScore {
+    HandedScore {
+        target: known.target,
+        score: known.score,
+        bans: known.bans,
+        banned_ms: milliseconds(known.banned_for),
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn refused(doing: &'static str) -> impl FnOnce(io::Error) -> UpgradeError {

@@ -90,6 +90,8 @@ impl Supervisor {
         current.files = built.files;
         current.bound = bound;
         current.loaded = loaded;
+        drop(current);
+        self.follow_auto_ban();
         Ok(Reloaded {
             number,
             changes,

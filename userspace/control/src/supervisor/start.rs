@@ -19,7 +19,7 @@ use crate::watch::{self, FileTime};
 use arc_swap::ArcSwap;
 use config::{Config, Loaded, Workers};
 use prometheus::Registry;
-use proxy::{Leave, Metrics, Shared, Sockets};
+use proxy::{Leave, Metrics, Offences, Shared, Sockets};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -71,10 +71,11 @@ pub fn run(options: &StartOptions, predecessor: Option<&Predecessor>) -> Result<
     };
     let supervisor = Supervisor::prepare(options, loaded, read_at, &mut handed)?;
     supervisor.keep_admin(Some(duplicates));
+    supervisor.follow_auto_ban();
     let pins = handed.pins();
     handed.close_rest();
     if let Some(predecessor) = predecessor {
-        predecessor.wait_for_go(has_admin_socket, supervisor.bans())?;
+        predecessor.wait_for_go(has_admin_socket, &supervisor.shared)?;
     }
     supervisor.begin(pins)?;
     if let Some(predecessor) = predecessor {
@@ -172,6 +173,7 @@ impl Supervisor {
         let metrics = Metrics::register(&registry).map_err(StartError::Metrics)?;
         let shared = Arc::new(Shared {
             generation: ArcSwap::new(Arc::clone(&built.generation)),
+            offences: Offences::new(&metrics, kernel.bans().clone()),
             metrics,
             bans: kernel.bans().clone(),
             loads,
@@ -230,6 +232,7 @@ impl Supervisor {
             .balance(kernel.as_ref(), &services)
             .map_err(StartError::Kernel)?;
         self.lookups.commit();
+        self.recall_bans();
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *workers {
             Some(workers) => workers.serve(self.number()).map_err(StartError::Workers),

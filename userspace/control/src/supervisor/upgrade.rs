@@ -66,7 +66,7 @@ impl Supervisor {
         let mut successor = Successor::start(&program, &self.arguments(), patience)?;
         let prepared = successor.prepare(&estate, || self.state() == State::Serving)?;
         self.kernel.leave_services();
-        if let Err(error) = successor.go(self.bans()) {
+        if let Err(error) = successor.go(&self.shared) {
             // It must not touch the kernel path any more when we take it back.
             drop(successor);
             let kernel = self.lock().loaded.config.kernel.clone();

@@ -347,24 +347,21 @@ impl Coding<'_> {
 
 /// What the engine wants done.
 fn heed(transaction: &Transaction, said: Intervention, blocked: Reason) -> Result<(), Stop> {
-    let by = |rule: Option<_>| rule.map_or_else(String::new, |rule| format!("rule {rule}"));
     match said {
         Intervention::None => Ok(()),
         Intervention::Deny {
             status: 413,
             rule: None,
         } => Err(Reason::BodyTooLarge.into()),
-        Intervention::Deny { status, rule } => {
-            Err(Stop::new(blocked).status(status).detail(by(rule)))
-        }
+        Intervention::Deny { status, rule } => Err(Stop::new(blocked).status(status).by(rule)),
         Intervention::Drop { rule } => Err(Stop {
             verdict: Verdict::Close(blocked),
             ..Stop::new(blocked)
         }
-        .detail(by(Some(rule)))),
+        .by(Some(rule))),
         Intervention::Redirect { url, status, rule } => Err(Stop::new(blocked)
             .status(status)
-            .detail(by(Some(rule)))
+            .by(Some(rule))
             .field("Location", url)),
         Intervention::Fail(error) => {
             let detail = match transaction.error_rule() {

@@ -34,7 +34,7 @@ use request::{Normal, Request};
 use std::rc::Rc;
 use std::time::Instant;
 use stop::Stop;
-use types::Reason;
+use types::{Reason, Verdict};
 
 pub(crate) use forward::{Failure, Target};
 pub(crate) use refused::{Misfit, refuse};
@@ -114,7 +114,10 @@ pub(crate) async fn run<D: Driver>(
     };
     let after = match exchange.stages(&mut body, writer).await {
         Ok(after) => after,
-        Err(stop) => exchange.answer_stop(stop, &body, writer).await,
+        Err(stop) => {
+            exchange.lay_charge(&stop);
+            exchange.answer_stop(stop, &body, writer).await
+        }
     };
     exchange.record.bytes_in = body.received();
     exchange
@@ -145,8 +148,8 @@ impl<D: Driver> Exchange<'_, D> {
         }
         // At accept it was the peer that was looked up; behind a trusted proxy the client is somebody else.
         let client = self.request.client;
-        if client != self.peer.address.ip() && self.worker.shared.bans.contains(client) {
-            return Err(Reason::Banned.into());
+        if client != self.peer.address.ip() && self.worker.shared.offences.refuses(client) {
+            return Err(self.banned());
         }
         if let Err(stop) = self.may_go_on(route, body) {
             self.inspect_refused(index, &stop);
@@ -195,6 +198,28 @@ impl<D: Driver> Exchange<'_, D> {
         self.identify(route).await?;
         ends.body.take_arrived()?;
         self.forward(route, ends).await
+    }
+
+    /// A request of somebody who is banned, and whom a proxy that is not has brought.
+    fn banned(&self) -> Stop {
+        let stop = Stop::from(Reason::Banned);
+        match self.worker.shared.offences.closes_forwarded() {
+            true => Stop {
+                verdict: Verdict::Close(Reason::Banned),
+                ..stop
+            },
+            false => stop,
+        }
+    }
+
+    /// Lays a refusal to the client, before it is answered: a client that does not read its answer would gain time.
+    fn lay_charge(&self, stop: &Stop) {
+        let client = self.request.client;
+        let caller = &self.peer.caller;
+        let is_named = caller.via.is_some() || client != caller.address.ip();
+        let rule = self.record.telling_rule(stop.rule);
+        let offences = &self.worker.shared.offences;
+        offences.report(client, is_named, stop.reason(), rule);
     }
 
     fn find_route(&self, path: &[u8]) -> Result<usize, Stop> {

@@ -83,6 +83,16 @@ impl Record {
         }
     }
 
+    /// The rule that says most about why `blocking` said no: where scores are added up that one says little, and the last one
+    /// that matched before it is what was found.
+    pub(super) fn telling_rule(&self, blocking: u64) -> u64 {
+        let before = self.rules.split(|rule| *rule == blocking).next();
+        match before.and_then(<[u64]>::last) {
+            Some(found) if blocking != 0 => *found,
+            _ => blocking,
+        }
+    }
+
     /// The id that the request goes by, here and at the endpoint.
     pub(super) fn known_as<'r>(&'r self, request: &Request<'r>) -> &'r [u8] {
         request.given_id.unwrap_or(&self.id)
@@ -102,6 +112,7 @@ impl Record {
         request: &Request<'_>,
     ) {
         self.stages.total = self.started.elapsed();
+        self.reason = peer.caller.why(self.reason);
         match self.route {
             Some(route) => {
                 let bytes = (self.bytes_in, self.bytes_out);

@@ -60,6 +60,7 @@ pub(crate) async fn refuse<D: Driver>(
     misfit: &Misfit<'_>,
     writer: &mut Writer<'_, D::Stream>,
 ) -> After {
+    worker.offence(&peer.caller, misfit.reason);
     if let Some(counts) = worker.view().listener(peer.plan.address) {
         counts.refused(misfit.reason);
     }

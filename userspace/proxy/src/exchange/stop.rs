@@ -11,6 +11,8 @@ pub(crate) struct Stop {
     pub(crate) detail: Cow<'static, str>,
     /// What the client is told beyond the status.
     pub(crate) sentence: Cow<'static, str>,
+    /// The WAF rule that said it; 0 where none did.
+    pub(crate) rule: u64,
     /// Header fields that the answer carries: Allow, WWW-Authenticate, Retry-After, Location.
     pub(crate) fields: Vec<(&'static str, Vec<u8>)>,
 }
@@ -25,6 +27,7 @@ impl Stop {
             verdict,
             detail: Cow::Borrowed(""),
             sentence: Cow::Borrowed(""),
+            rule: 0,
             fields: Vec::new(),
         }
     }
@@ -32,6 +35,14 @@ impl Stop {
     pub(crate) fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = detail.into();
         self
+    }
+
+    pub(crate) fn by(mut self, rule: Option<u64>) -> Self {
+        self.rule = rule.unwrap_or(0);
+        match rule {
+            Some(rule) => self.detail(format!("rule {rule}")),
+            None => self,
+        }
     }
 
     pub(crate) fn sentence(mut self, sentence: impl Into<Cow<'static, str>>) -> Self {

@@ -79,11 +79,12 @@ impl<D: Driver> Passage<'_, D> {
             let patience = self.plan.timeouts.header;
             let hello = hello::read(&self.worker.deadlines, &stream, patience).await;
             record.sni = hello.map_err(|failure| {
+                self.worker.offence(self.caller, failure.reason);
                 record.detail = failure.detail;
                 failure.reason
             })?;
         }
-        let io = accept::secure(self.worker, stream, self.plan).await?;
+        let io = accept::secure(self.worker, stream, self.caller, self.plan).await?;
         if let Some(tls) = io.tls() {
             record.tls = tls.session().version;
             record.sni = tls.server_name().map(|name| name.to_ascii_lowercase());

@@ -95,6 +95,7 @@ impl Record {
     /// Counts the connection and writes its line.
     pub(super) fn close<D: Driver>(&self, worker: &Worker<D>, view: &View, reason: Reason) {
         let total = self.started.elapsed();
+        let reason = self.caller.why(reason);
         let upstream = self
             .upstream
             .and_then(|index| view.generation.upstreams.get(index))

@@ -33,10 +33,13 @@ type Ends = (SocketAddr, SocketAddr);
 struct Table<D: Driver> {
     worker: Rc<Worker<D>>,
     socket: Rc<Datagrams>,
-    sessions: Rc<RefCell<HashMap<Ends, Rc<Session>>>>,
+    sessions: Rc<Sessions>,
     /// Sockets to answer from where clients talk to other ports than the listener's socket has, while a session needs them.
     others: RefCell<HashMap<SocketAddr, Weak<Datagrams>>>,
 }
+
+/// Sessions by both their ends.
+type Sessions = RefCell<HashMap<Ends, Rc<Session>>>;
 
 /// One client.
 struct Session {
@@ -45,8 +48,9 @@ struct Session {
     header: Option<Chunk>,
     last: Cell<Instant>,
     bytes_in: Cell<u64>,
-    /// The listener is gone.
+    /// The listener is gone, or the client is banned.
     over: Notify,
+    is_banned: Cell<bool>,
 }
 
 /// Serves a listener until the task is aborted.
@@ -57,6 +61,10 @@ pub(crate) async fn run<D: Driver>(worker: Rc<Worker<D>>, socket: Datagrams, add
         sessions: Rc::default(),
         others: RefCell::default(),
     };
+    tokio::task::spawn_local(send_away(
+        Rc::clone(&table.worker),
+        Rc::downgrade(&table.sessions),
+    ));
     let mut turn = 0;
     loop {
         // An error tells that an answer did not arrive: its client is gone.
@@ -68,6 +76,26 @@ pub(crate) async fn run<D: Driver>(worker: Rc<Worker<D>>, socket: Datagrams, add
         if turn % A_TURN == 0 {
             tokio::task::yield_now().await;
         }
+    }
+}
+
+/// Ends the sessions of the banned whenever there are more bans, for as long as there is a listener.
+async fn send_away<D: Driver>(worker: Rc<Worker<D>>, sessions: Weak<Sessions>) {
+    let offences = &worker.shared.offences;
+    let mut cuts = offences.cuts();
+    while cuts.changed().await.is_ok() {
+        let Some(sessions) = sessions.upgrade() else {
+            return;
+        };
+        let mut cut = 0;
+        for ((client, _), session) in &*sessions.borrow() {
+            if !session.is_banned.get() && offences.refuses(client.ip().to_canonical()) {
+                session.is_banned.set(true);
+                session.over.notify_one();
+                cut += 1;
+            }
+        }
+        worker.shared.metrics.auto_ban.cut(cut);
     }
 }
 
@@ -101,7 +129,7 @@ impl<D: Driver> Table<D> {
         let view = worker.view();
         let plan = plan(&view, address).ok_or(Reason::NoRoute)?;
         let ip = client.ip().to_canonical();
-        if worker.shared.bans.contains(ip) {
+        if worker.shared.offences.refuses(ip) {
             return Err(Reason::Banned);
         }
         if !plan.access.admits(ip) {
@@ -137,6 +165,7 @@ impl<D: Driver> Table<D> {
             last: Cell::new(worker.deadlines.clock().now()),
             bytes_in: Cell::new(0),
             over: Notify::new(),
+            is_banned: Cell::new(false),
         });
         self.sessions.borrow_mut().insert(ends, Rc::clone(&session));
         let answers = Answers {
@@ -272,7 +301,7 @@ struct Answers<D: Driver> {
     worker: Rc<Worker<D>>,
     view: Rc<View>,
     back: Back,
-    sessions: Rc<RefCell<HashMap<Ends, Rc<Session>>>>,
+    sessions: Rc<Sessions>,
     ends: Ends,
     idle: Duration,
     lifetime: Option<Duration>,
@@ -318,7 +347,10 @@ impl<D: Driver> Answers<D> {
             }
             let received = tokio::select! {
                 received = session.endpoint.recv() => received,
-                () = session.over.notified() => return Reason::Draining,
+                () = session.over.notified() => return match session.is_banned.get() {
+                    true => Reason::Banned,
+                    false => Reason::Draining,
+                },
                 () = tokio::time::sleep(patience) => continue,
             };
             let Ok((datagram, _)) = received else {
