@@ -4,11 +4,11 @@
 
 use crate::outdented;
 use bascule_tests::{
-    Authority, Bascule, Client, Io, KeyKind, Origin, Setup, eventually, on_both_drivers,
+    Authority, Bascule, Client, Io, KeyKind, Origin, Setup, eventually, on_both_drivers, request,
     socket_from, within,
 };
 use serde_json::Value as Json;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -48,10 +48,25 @@ fn from(bascule: &Bascule, number: u8) -> Client {
     Client::connect_from(host(number), bascule.address("web"))
 }
 
+/// Does what is refused with this status. The reset of a ban may overtake the answer to what it follows from.
+#[track_caller]
+fn offend(mut client: Client, request: &[u8], status: u16) {
+    client.wire().send(request).unwrap();
+    match client.try_answer("GET") {
+        Ok(answer) => assert_eq!(answer.status, status),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
+    }
+}
+
 /// Attacks so many times, on a connection each.
+#[track_caller]
 fn attack(bascule: &Bascule, number: u8, times: usize) {
     for _ in 0..times {
-        assert_eq!(from(bascule, number).get(ATTACK).status, 403);
+        offend(
+            from(bascule, number),
+            &request("GET", ATTACK, &[], b""),
+            403,
+        );
     }
 }
 
@@ -92,7 +107,7 @@ fn is_cut(mut socket: TcpStream) -> bool {
     socket.set_read_timeout(Some(SOON)).unwrap();
     match socket.read(&mut [0; 512]) {
         Ok(read) => read == 0,
-        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
     }
 }
 
@@ -152,14 +167,14 @@ on_both_drivers! {
             let setup = Setup::new().io(io).file("keys.db", KEYS).with("app", origin.address());
             setup.start(&outdented(&yaml))
         };
-        assert_eq!(from(&bascule, 11).get_with("/", &[("x-api-key", "bsc_wrong")]).status, 401);
+        offend(from(&bascule, 11), &request("GET", "/", &[("x-api-key", "bsc_wrong")], b""), 401);
         assert!(is_refused_soon(&bascule, 11), "auth");
-        assert_eq!(from(&bascule, 12).send("GET / HTTP/1.1\r\nHost : x\r\n\r\n").answer().status, 400);
+        offend(from(&bascule, 12), b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400);
         assert!(is_refused_soon(&bascule, 12), "malformed");
-        assert_eq!(from(&bascule, 13).send("GET / HTTP/1.1\r\nHos").answer().status, 408);
+        offend(from(&bascule, 13), b"GET / HTTP/1.1\r\nHos", 408);
         assert!(is_refused_soon(&bascule, 13), "slow");
         let long = format!("/{}", "a".repeat(200));
-        assert_eq!(from(&bascule, 14).get(&long).status, 414);
+        offend(from(&bascule, 14), &request("GET", &long, &[], b""), 414);
         assert!(is_refused_soon(&bascule, 14), "limit");
         let many: Vec<_> = (0..4).map(|_| socket_from(host(15), bascule.address("web"))).collect();
         assert!(is_refused_soon(&bascule, 15), "limit of connections");
@@ -170,7 +185,9 @@ on_both_drivers! {
         }
         assert_eq!(bans(&bascule).len(), 5);
         for (cause, count) in [("auth", 1.0), ("malformed", 1.0), ("slow", 1.0), ("auth_missing", 20.0)] {
-            bascule.wait_for_metric("bascule_offences_total", &[("cause", cause)], count);
+            // Whoever looks whether it is banned yet may be one more.
+            let counted = || bascule.metrics().sum("bascule_offences_total", &[("cause", cause)]);
+            eventually("offences are counted", || counted() >= count);
         }
     }
 
@@ -198,7 +215,7 @@ on_both_drivers! {
         bascule.wait_for_metric("bascule_auto_bans_total", &labels, 1.0);
         // Forged headers of others mean nothing.
         for _ in 0..4 {
-            from(&bascule, 9).get_with(ATTACK, &good);
+            offend(from(&bascule, 9), &request("GET", ATTACK, &good, b""), 403);
         }
         assert!(is_refused_soon(&bascule, 9));
         assert_eq!(proxy.get_with("/", &good).status, 200);
@@ -234,7 +251,7 @@ on_both_drivers! {
         let mut other = connect(8);
         assert_eq!(other.get("/").status, 200);
         for _ in 0..4 {
-            assert_eq!(connect(7).get(ATTACK).status, 403);
+            offend(connect(7), &request("GET", ATTACK, &[], b""), 403);
         }
         eventually("it is banned", || bans(&bascule).len() == 1);
         assert!(kept.is_closed());
@@ -313,7 +330,7 @@ on_both_drivers! {
         for mut socket in good {
             socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
             let read = socket.read(&mut [0; 16]);
-            assert!(read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+            assert!(read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock));
         }
     }
 

@@ -110,6 +110,11 @@ fn guard(config: &Config, endpoints: &[IpAddr]) -> Option<Guard> {
             add(&headers.from, "proxy_protocol.from");
         }
     }
+    for service in &config.services {
+        let endpoints = service.value.endpoints.iter();
+        let nets = endpoints.map(|endpoint| endpoint.address.value.ip().into());
+        add(&nets.collect::<Vec<_>>(), "endpoint");
+    }
     let endpoints: Vec<IpNet> = endpoints.iter().copied().map(IpNet::from).collect();
     if block.guard_own_addresses {
         add(&endpoints, "endpoint");

@@ -5,6 +5,7 @@ use crate::connection::{self, Peer};
 use crate::generation::ListenerPlan;
 use crate::greeting::{Caller, greet};
 use crate::layer4::{self, Service};
+use crate::metrics::ListenerCounts;
 use crate::wait::{Timer, Wait};
 use crate::worker::Worker;
 use net::{AcceptError, Driver, ListenOptions, Listener};
@@ -91,13 +92,7 @@ fn welcome<D: Driver>(
     };
     let admitted = match admitted {
         Ok(admitted) => admitted,
-        Err(full) => {
-            counts.refused(Reason::ConnectionLimit);
-            if full == Refused::Client {
-                worker.offence(&Caller::direct(peer), Reason::ConnectionLimit);
-            }
-            return;
-        }
+        Err(full) => return too_many(worker, counts, peer, full),
     };
     let worker = Rc::clone(worker);
     let plan = Arc::clone(plan);
@@ -127,6 +122,19 @@ fn welcome<D: Driver>(
             });
         }
     });
+}
+
+/// One connection more than there may be. That a listener is full is not the fault of who comes last.
+fn too_many<D: Driver>(
+    worker: &Worker<D>,
+    counts: &ListenerCounts,
+    peer: SocketAddr,
+    full: Refused,
+) {
+    counts.refused(Reason::ConnectionLimit);
+    if full == Refused::Client {
+        worker.offence(&Caller::direct(peer), Reason::ConnectionLimit);
+    }
 }
 
 /// Whom a trusted proxy brings, if it may come in.

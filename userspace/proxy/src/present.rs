@@ -53,7 +53,7 @@ impl Present {
 
 impl Presence {
     /// Enters a connection. It leaves the list with the guard.
-    pub(crate) fn enter<'p>(&'p self, stream: &impl Stream, wire: IpAddr) -> (Rc<Present>, usize) {
+    pub(crate) fn enter(&self, stream: &impl Stream, wire: IpAddr) -> (Rc<Present>, usize) {
         let present = Rc::new(Present {
             socket: Rc::downgrade(stream.socket()),
             wire,

@@ -64,12 +64,13 @@ impl<D: Driver> Exchange<'_, D> {
     /// Bans the client's address, in the kernel where the gate is attached.
     fn ban(&self, ttl: Duration, reason: Reason) {
         let client = self.request.client;
-        if let Err(error) = self
-            .worker
-            .shared
-            .bans
-            .add(client.into(), Some(ttl), reason.name())
-        {
+        let shared = &self.worker.shared;
+        // On the wire there is somebody else where a proxy has named it.
+        let bans = match self.is_named() {
+            true => shared.offences.forwarded_bans(),
+            false => &shared.bans,
+        };
+        if let Err(error) = bans.add(client.into(), Some(ttl), reason.name()) {
             tracing::warn!(%client, %reason, %error, "ban failed");
         }
     }

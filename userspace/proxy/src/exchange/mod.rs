@@ -214,12 +214,15 @@ impl<D: Driver> Exchange<'_, D> {
 
     /// Lays a refusal to the client, before it is answered: a client that does not read its answer would gain time.
     fn lay_charge(&self, stop: &Stop) {
-        let client = self.request.client;
-        let caller = &self.peer.caller;
-        let is_named = caller.via.is_some() || client != caller.address.ip();
         let rule = self.record.telling_rule(stop.rule);
         let offences = &self.worker.shared.offences;
-        offences.report(client, is_named, stop.reason(), rule);
+        offences.report(self.request.client, self.is_named(), stop.reason(), rule);
+    }
+
+    /// Whether a trusted proxy has named the client, so that there is another address on the wire.
+    fn is_named(&self) -> bool {
+        let caller = &self.peer.caller;
+        caller.via.is_some() || self.request.client != caller.address.ip()
     }
 
     fn find_route(&self, path: &[u8]) -> Result<usize, Stop> {

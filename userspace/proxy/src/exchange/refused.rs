@@ -60,7 +60,10 @@ pub(crate) async fn refuse<D: Driver>(
     misfit: &Misfit<'_>,
     writer: &mut Writer<'_, D::Stream>,
 ) -> After {
-    worker.offence(&peer.caller, misfit.reason);
+    // A proxy passes on what its clients send; which one it was, nobody has read.
+    if !peer.trusted {
+        worker.offence(&peer.caller, misfit.reason);
+    }
     if let Some(counts) = worker.view().listener(peer.plan.address) {
         counts.refused(misfit.reason);
     }
