@@ -1,5 +1,6 @@
 //! `cargo xtask bench l7`: bascule beside nginx, HAProxy and Envoy, in requests per second of their own CPU time. `bench waf` is the
-//! rule engine beside libmodsecurity, `bench steering` the least loaded worker beside the kernel's hash.
+//! rule engine beside libmodsecurity, `bench steering` the least loaded worker beside the kernel's hash, `bench kernel` the kernel
+//! path beside nftables and `HAProxy`.
 
 mod case;
 mod check;
@@ -7,6 +8,7 @@ mod contestants;
 mod crs;
 mod host;
 mod json;
+mod kernel;
 mod measure;
 mod options;
 mod place;
@@ -36,6 +38,11 @@ pub(crate) fn task(arguments: &[String]) -> Outcome {
         && name == "steering"
     {
         return steering::task(rest);
+    }
+    if let Some((name, rest)) = arguments.split_first()
+        && name == "kernel"
+    {
+        return kernel::task(rest);
     }
     let options = Options::parse(arguments)?;
     setup::for_bench()?;

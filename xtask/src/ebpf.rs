@@ -32,18 +32,24 @@ pub(crate) fn task(_arguments: &[String]) -> Outcome {
 }
 
 /// The binaries of `ebpf/programs` and their objects. `userspace/kernel/build.rs` looks for them here.
-fn objects() -> [(&'static str, PathBuf); 3] {
+fn objects() -> [(&'static str, PathBuf); 4] {
     let place = |name| tree::target().join("bpf").join(name);
     [
         ("bascule", object()),
         ("steer", place("bascule-steer.bpf.o")),
         ("lookup", place("bascule-lookup.bpf.o")),
+        ("traffic", traffic()),
     ]
 }
 
 /// The object of the gate.
 pub(crate) fn object() -> PathBuf {
     tree::target().join("bpf/bascule.bpf.o")
+}
+
+/// The object that makes the traffic of the benches.
+pub(crate) fn traffic() -> PathBuf {
+    tree::target().join("bpf/traffic.bpf.o")
 }
 
 /// Builds the object where a toolchain for it is found.

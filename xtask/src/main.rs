@@ -61,7 +61,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        help: "bascule beside nginx, HAProxy and Envoy: l7 [--quick] [--waf] [--only names] [--cases names] [--rounds N] [--seconds N]; the rule engine beside libmodsecurity: waf [--crs DIR] [--rounds N] [--kinds names] [--levels 1,2]; the least loaded worker beside the kernel's hash: steering [--rounds N] [--workers N] [--connections N]",
+        help: "bascule beside nginx, HAProxy and Envoy: l7 [--quick] [--waf] [--only names] [--cases names] [--rounds N] [--seconds N]; the rule engine beside libmodsecurity: waf [--crs DIR] [--rounds N] [--kinds names] [--levels 1,2]; the least loaded worker beside the kernel's hash: steering [--rounds N] [--workers N] [--connections N]; the kernel path beside nftables and HAProxy: kernel [--quick] [--parts names] [--rounds N]",
         run: bench::task,
     },
     Task {

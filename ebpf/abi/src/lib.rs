@@ -12,6 +12,7 @@ mod sample;
 pub mod service;
 mod settings;
 pub mod steer;
+pub mod traffic;
 #[cfg(feature = "user")]
 mod user;
 

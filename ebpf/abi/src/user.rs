@@ -58,3 +58,5 @@ unsafe impl Pod for crate::lookup::KeyV6 {}
 unsafe impl Pod for crate::lookup::Ports {}
 // SAFETY: as above.
 unsafe impl Pod for crate::lookup::Range {}
+// SAFETY: as above.
+unsafe impl Pod for crate::traffic::Plan {}

@@ -283,6 +283,13 @@ impl Gate {
         })
     }
 
+    /// The kernel's number for the program at the gate, by which other programs of this host can find it.
+    #[must_use]
+    pub fn program_id(&self) -> Option<u32> {
+        let program: &Xdp = self.ebpf.program(abi::XDP_GATE)?.try_into().ok()?;
+        program.info().ok().map(|info| info.id())
+    }
+
     /// Detaches from every interface and removes the pins. The bans stay in [`Bans`] and hold at accept.
     ///
     /// # Errors

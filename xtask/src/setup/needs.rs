@@ -111,6 +111,13 @@ pub(super) const ALL: &[Need] = &[
         &["haproxy"],
     ),
     need(
+        "nft",
+        Group::Bench,
+        "nftables in the bench",
+        || has("nft"),
+        &["nftables"],
+    ),
+    need(
         "libmodsecurity",
         Group::Bench,
         "ModSecurity in the bench",
