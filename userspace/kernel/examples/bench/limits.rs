@@ -120,6 +120,6 @@ fn rounds(
     let all = (u64::from(repeat) * options.rounds as u64) as f64;
     // A flood lets the first packets of a second pass.
     let share = (counted() - before) as f64 / all;
-    assert!(share > 0.99, "{} of the packets are {reason:?}", share);
+    assert!(share > 0.99, "{share} of the packets are {reason:?}");
     costs
 }

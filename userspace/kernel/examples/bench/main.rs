@@ -9,11 +9,14 @@
 mod support;
 
 mod bans;
+mod cpu;
+mod drops;
 mod figures;
 mod limits;
 mod options;
 mod services;
 mod traffic;
+mod wire;
 
 use figures::Figures;
 use options::{Options, Part};
@@ -42,7 +45,8 @@ fn run() -> Result<(), String> {
             Part::Bans => bans::measure(&options, &mut traffic, &mut figures),
             Part::Services => services::measure(&options, &mut traffic, &mut figures),
             Part::Limits => limits::measure(&options, &mut traffic, &mut figures),
-            Part::Drops | Part::Forwards | Part::Tcp => {}
+            Part::Drops => drops::measure(&options, &mut traffic, &mut figures),
+            Part::Forwards | Part::Tcp => {}
         }
     }
     print!("{}", figures.table());

@@ -7,12 +7,13 @@ use aya::maps::{Array, MapData, ProgramArray};
 use aya::programs::{ProgramFd, TestRun, TestRunAttrs, TestRunOptions, Xdp, loaded_programs};
 use kernel::Gate;
 use std::net::IpAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 /// Hops of each packet: more than a test takes.
 const HOPS: u8 = 255;
 /// Frames that are sent together; the kernel's page pool and its limit are of this size.
-const BATCH: u32 = 64;
+const BATCH: u32 = 256;
 
 /// Loaded for one thread's measurements.
 pub(crate) struct Traffic {
@@ -181,4 +182,9 @@ fn words(address: IpAddr) -> [u32; 4] {
             [word(0), word(4), word(8), word(12)]
         }
     }
+}
+
+/// Attaches a program to an interface of this thread's namespace, for as long as the result lives.
+pub(crate) fn attach(program: &ProgramFd, interface: &str) -> OwnedFd {
+    crate::support::pass::attach_program(program.as_fd(), interface)
 }

@@ -153,7 +153,7 @@ fn set(key: &str, value: &str) {
 }
 
 /// Switches an offload of an interface of this thread's namespace (linux/ethtool.h).
-fn offload(interface: &str, command: u32, value: u32) {
+pub(crate) fn offload(interface: &str, command: u32, value: u32) {
     #[repr(C)]
     struct Value {
         command: u32,

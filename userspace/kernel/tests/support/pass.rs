@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_LINK_CREATE: libc::c_int = 28;
@@ -45,6 +45,11 @@ pub(crate) fn attach(interface: &str) -> OwnedFd {
         ..Load::default()
     };
     let program = bpf(BPF_PROG_LOAD, &load);
+    attach_program(program.as_fd(), interface)
+}
+
+/// Attaches any XDP program in the same way.
+pub(crate) fn attach_program(program: BorrowedFd<'_>, interface: &str) -> OwnedFd {
     let name = CString::new(interface).expect("a name");
     // SAFETY: the string ends with NUL and outlives the call.
     let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
