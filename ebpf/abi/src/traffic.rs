@@ -50,8 +50,8 @@ pub struct Plan {
     pub tcp: u16,
     /// The type of the frame, as it stands in the packet.
     pub ether_type: u16,
-    /// Padding, always 0.
-    pub reserved: [u8; 2],
+    /// The MAC address of the receiver, as it stands in the packet: who forwards a frame writes over it.
+    pub receiver: [u16; 3],
 }
 
 impl Plan {
@@ -65,4 +65,4 @@ impl Plan {
     }
 }
 
-const _: () = assert!(size_of::<Plan>() == 72);
+const _: () = assert!(size_of::<Plan>() == 76);

@@ -72,6 +72,7 @@ fn make(context: &XdpContext) -> Option<u32> {
     if longer > 0 && unsafe { bpf_xdp_adjust_head(context.ctx, longer) } != 0 {
         return None;
     }
+    put(context, 0, plan.receiver)?;
     // Where something was taken off, the Ethernet header went with it.
     put(context, ETHER_TYPE, plan.ether_type)?;
     if plan.is_v6 != 0 {

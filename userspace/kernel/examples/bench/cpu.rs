@@ -4,12 +4,13 @@
 use std::fs;
 use std::io;
 
-/// Who sends and who takes what was sent: so neither takes the other's CPU time.
-pub(crate) const SENDER: usize = 0;
-pub(crate) const RECEIVER: usize = 0;
+/// Clients and servers run here.
+pub(crate) const ENDS: usize = 0;
+/// What is measured runs here.
+pub(crate) const BOX: usize = 1;
 
 /// Ahead of what else runs on the machine.
-const NICE: libc::c_int = -15;
+const AHEAD: libc::c_int = -15;
 
 /// The threads of the kernel that take packets in from an interface in threaded mode.
 pub(crate) struct Napi {
@@ -35,6 +36,22 @@ impl Napi {
     pub(crate) fn pin(&self, cpu: usize) {
         for thread in &self.threads {
             pin(*thread, cpu);
+        }
+    }
+
+    /// They run whenever there is something to do, before all who have a lower number: so no queue runs over.
+    pub(crate) fn run_at_once(&self, priority: libc::c_int) {
+        for thread in &self.threads {
+            let parameter = libc::sched_param {
+                sched_priority: priority,
+            };
+            // SAFETY: the parameter outlives the call.
+            let result = unsafe {
+                libc::sched_setscheduler(*thread, libc::SCHED_FIFO, &raw const parameter)
+            };
+            if result != 0 {
+                println!("SCHED_FIFO: {}", io::Error::last_os_error());
+            }
         }
     }
 
@@ -70,13 +87,18 @@ pub(crate) fn pin_this_thread(cpu: usize) {
     pin(0, cpu);
 }
 
-/// Keeps a thread on a CPU and lets it go first there. On a host with fewer CPUs it runs where it likes.
+/// Keeps a process of one thread on a CPU.
+pub(crate) fn pin_process(pid: u32, cpu: usize) {
+    pin(pid.cast_signed(), cpu);
+}
+
+/// Keeps a thread on a CPU and lets it go before others there. On a host with fewer CPUs it runs where it likes.
 fn pin(thread: libc::pid_t, cpu: usize) {
     // SAFETY: all-zero bytes are a value of this set of bits, and it outlives the call.
     let result = unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         libc::CPU_SET(cpu, &mut set);
-        libc::setpriority(libc::PRIO_PROCESS, thread.cast_unsigned(), NICE);
+        libc::setpriority(libc::PRIO_PROCESS, thread.cast_unsigned(), AHEAD);
         libc::sched_setaffinity(thread, size_of::<libc::cpu_set_t>(), &raw const set)
     };
     if result != 0 {

@@ -1,7 +1,6 @@
 //! Frames that are dropped at the end of a cable: by the gate, and by nftables with a set of as many addresses.
 
 use crate::bans::amount;
-use crate::cpu;
 use crate::figures::{Bound, Figure, Figures};
 use crate::options::Options;
 use crate::support::PinDir;
@@ -13,8 +12,10 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 const GROUP: &str = "drops at a cable's end, packets a CPU second";
+/// Beyond what the cable takes, which is that of an empty XDP program.
+const OWN: &str = "drops at a cable's end, ns a packet of its own";
 const TABLES: [u32; 2] = [10_000, 1_000_000];
-const FRAMES: u32 = 2_000_000;
+const FRAMES: u32 = 1_000_000;
 /// The first banned address; the others follow it.
 const FIRST: &str = "10.0.0.1";
 /// Nobody's address: what is not dropped ends at the routing table.
@@ -72,6 +73,7 @@ pub(crate) fn measure(options: &Options, traffic: &mut Traffic, figures: &mut Fi
         Ok(wire) => wire,
         Err(why) => return figures.note(format!("drops were not measured: {why}")),
     };
+    wire.gather();
     let pins = PinDir::new();
     let bans = Bans::new(BanLimits::default());
     let mut gate = wire.inside(At::Box, || pins.gate(&bans));
@@ -99,7 +101,7 @@ pub(crate) fn measure(options: &Options, traffic: &mut Traffic, figures: &mut Fi
                 gate: &mut gate,
                 traffic,
                 packets,
-                frames: options.size(FRAMES, 500_000),
+                frames: options.size(FRAMES, 200_000),
             };
             let rounds = stage.rounds(&field, options.rounds);
             let what = format!("{} of {} in turn", amount(sources), amount(table));
@@ -107,7 +109,21 @@ pub(crate) fn measure(options: &Options, traffic: &mut Traffic, figures: &mut Fi
                 let name = format!("{what}, {}", contestant.name());
                 figures.add(Figure::new(GROUP, name, "packets", rounds));
             }
+            let own = |it: Contestant| {
+                let time = |it: Contestant| {
+                    1e9 / figures.median_of(GROUP, &format!("{what}, {}", it.name()))
+                };
+                time(it) - time(Contestant::Nothing)
+            };
+            let own: Vec<f64> = field.iter().map(|it| own(*it)).collect();
+            for (contestant, own) in field.iter().zip(own).skip(1) {
+                let name = format!("{what}, {}", contestant.name());
+                figures.add(Figure::new(OWN, name, "ns", vec![own]));
+            }
             for peer in [Contestant::NftIngress, Contestant::NftPrerouting] {
+                let [ours, theirs] =
+                    [Contestant::Gate, peer].map(|it| format!("{what}, {}", it.name()));
+                figures.aim_at_ratio(OWN, [&theirs, &ours], Bound::AtLeast(5.0));
                 let [ours, theirs] =
                     [Contestant::Gate, peer].map(|it| format!("{what}, {}", it.name()));
                 figures.aim_at_ratio(GROUP, [&ours, &theirs], Bound::AtLeast(5.0));
@@ -197,43 +213,26 @@ impl Stage<'_> {
 
     fn flood(&mut self, contestant: Contestant) -> f64 {
         let wire = self.wire;
-        let napi = wire.napi(End::BoxIn);
-        let interface = wire.index(End::Sender);
+        let counters = self.gate.counters();
         let dropped = || {
-            let counters = self.gate.counters();
-            counters
-                .sum(PacketReason::DropExactV4)
-                .expect("counters")
-                .packets
+            let counter = counters.sum(PacketReason::DropExactV4);
+            counter.expect("counters").packets
         };
-        let (traffic, packets) = (&mut *self.traffic, &self.packets);
-        let mut send = |frames| {
-            wire.inside(At::Sender, || {
-                cpu::pin_this_thread(cpu::SENDER);
-                traffic.send(packets, interface, frames);
-            });
-        };
-        send(self.frames / 10);
         let routed = || wire.inside(At::Box, unroutable);
-        let before = (
-            wire.received(End::BoxIn),
-            napi.seconds(),
-            dropped(),
-            routed(),
-        );
-        send(self.frames);
-        let packets = wire.received(End::BoxIn) - before.0;
-        let seconds = napi.seconds() - before.1;
+        wire.flood(self.traffic, &self.packets, self.frames / 4);
+        let before = (dropped(), routed());
+        let flood = wire.flood(self.traffic, &self.packets, self.frames);
+        let share = |packets| packets as f64 / flood.packets as f64;
         if contestant == Contestant::Gate {
-            let share = (dropped() - before.2) as f64 / packets as f64;
+            let share = share(dropped() - before.0);
             assert!(share > 0.99, "{share} of the packets are dropped");
         }
-        let missed = (routed() - before.3) as f64 / packets as f64;
+        let missed = share(routed() - before.1);
         assert!(
             missed < 0.01,
             "{contestant:?} lets {missed} of the packets by"
         );
-        packets as f64 / seconds
+        flood.packets as f64 / flood.seconds
     }
 }
 

@@ -128,13 +128,27 @@ impl Figures {
         });
     }
 
+    /// The median of a line; not a number where it was not measured.
+    pub(crate) fn median_of(&self, group: &str, name: &str) -> f64 {
+        self.find(group, name).map_or(f64::NAN, Figure::median)
+    }
+
+    /// A target for how many times one group's line is another's.
+    pub(crate) fn aim_across(&mut self, [one, other]: [(&str, &str); 2], bound: Bound) {
+        self.targets.push(Target {
+            name: format!("{}: {} / {}: {}", one.0, one.1, other.0, other.1),
+            unit: "x",
+            value: self.median_of(one.0, one.1) / self.median_of(other.0, other.1),
+            bound,
+        });
+    }
+
     /// A target for how many times one line's median is another's.
     pub(crate) fn aim_at_ratio(&mut self, group: &str, [one, other]: [&str; 2], bound: Bound) {
-        let value = |name| self.find(group, name).map_or(f64::NAN, Figure::median);
         self.targets.push(Target {
             name: format!("{group}: {one} / {other}"),
             unit: "x",
-            value: value(one) / value(other),
+            value: self.median_of(group, one) / self.median_of(group, other),
             bound,
         });
     }
@@ -147,24 +161,28 @@ impl Figures {
     /// Everything once more, in order, with the targets behind it.
     pub(crate) fn table(&self) -> String {
         let mut text = String::new();
-        let mut group = "";
+        let mut groups: Vec<&str> = Vec::new();
         for figure in &self.figures {
-            if figure.group != group {
-                group = figure.group;
-                text += &format!("\n{group}\n");
+            if !groups.contains(&figure.group) {
+                groups.push(figure.group);
             }
-            text += &format!("{}\n", line(figure));
+        }
+        for group in groups {
+            text += &format!("\n{group}\n");
+            for figure in self.figures.iter().filter(|figure| figure.group == group) {
+                text += &format!("{}\n", line(figure));
+            }
         }
         if !self.targets.is_empty() {
-            text += &format!("\n{:<66} {:>14} {:>10}\n", "targets", "aim", "found");
+            text += &format!("\n{:>12} {:>10}  targets\n", "aim", "found");
         }
         for target in &self.targets {
             text += &format!(
-                "  {:<64} {:>14} {:>10}  {}\n",
-                target.name,
+                "{:>12} {:>10}  {}: {}\n",
                 target.bound.text(target.unit),
                 digits(target.value),
-                target.verdict()
+                target.verdict(),
+                target.name
             );
         }
         for note in &self.notes {

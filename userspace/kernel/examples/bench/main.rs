@@ -12,9 +12,11 @@ mod bans;
 mod cpu;
 mod drops;
 mod figures;
+mod forwards;
 mod limits;
 mod options;
 mod services;
+mod tcp;
 mod traffic;
 mod wire;
 
@@ -46,7 +48,8 @@ fn run() -> Result<(), String> {
             Part::Services => services::measure(&options, &mut traffic, &mut figures),
             Part::Limits => limits::measure(&options, &mut traffic, &mut figures),
             Part::Drops => drops::measure(&options, &mut traffic, &mut figures),
-            Part::Forwards | Part::Tcp => {}
+            Part::Forwards => forwards::measure(&options, &mut traffic, &mut figures),
+            Part::Tcp => tcp::measure(&options, &mut figures),
         }
     }
     print!("{}", figures.table());

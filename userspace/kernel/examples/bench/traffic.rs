@@ -49,7 +49,7 @@ impl Packets {
             is_v6: u8::from(source.is_ipv6()),
             tcp: 0,
             ether_type: u16::from_ne_bytes([frame[12], frame[13]]),
-            reserved: [0; 2],
+            receiver: [0, 2, 4].map(|at| u16::from_ne_bytes([frame[at], frame[at + 1]])),
         };
         Self { frame, plan }
     }

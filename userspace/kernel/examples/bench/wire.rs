@@ -5,10 +5,12 @@ use crate::cpu::{self, Napi};
 use crate::support::lan::offload;
 use crate::support::namespace::{inside, ip, try_ip};
 use crate::support::unique;
+use crate::traffic::{Packets, Traffic};
 use std::ffi::CString;
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Addresses: the box is `.1` of both networks, the sender and the server are `.2` of theirs.
 pub(crate) const BOX_TO_SENDER: &str = "10.97.0.1";
@@ -23,6 +25,18 @@ const BOX_MAC: &str = "02:00:00:00:00:01";
 pub(crate) const TX_CHECKSUM: u32 = 0x17;
 pub(crate) const SEGMENTATION: [u32; 2] = [0x1f, 0x24];
 const RECEIVE_OFFLOAD: u32 = 0x2c;
+
+const MODERATION_NS: &str = "50000";
+const REST: Duration = Duration::from_millis(20);
+/// How often frames are sent before there are enough, or as many as there will be.
+const SENDS_MAX: u32 = 20;
+
+/// What the box has taken in.
+pub(crate) struct Flood {
+    pub(crate) packets: u64,
+    /// CPU time.
+    pub(crate) seconds: f64,
+}
 
 /// Where one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,24 +130,46 @@ impl Wire {
             "-n {namespace} address add {}/24 dev {interface}",
             end.address()
         ));
-        // What XDP sends has its checksums, as on a wire; with receive offload the end has a queue of its own.
-        self.inside(end.at(), || {
-            offload(&interface, TX_CHECKSUM, 0);
-            offload(&interface, RECEIVE_OFFLOAD, 1);
-        });
-        let threaded = format!("echo 1 > /sys/class/net/{interface}/threaded");
-        let set = Command::new("ip")
-            .args(["netns", "exec", &namespace, "sh", "-c", &threaded])
-            .status();
-        if !set.is_ok_and(|status| status.success()) {
-            return Err("the kernel has no threads for interfaces (Linux 5.12 has)".to_owned());
+        // With receive offload, as drivers have it, an end has a queue of its own.
+        self.inside(end.at(), || offload(&interface, RECEIVE_OFFLOAD, 1));
+        self.set(end, "threaded", "1")?;
+        if end.at() != At::Box {
+            // What comes without a queue of its own (from a peer with segmentation offload) is taken in there as well.
+            self.set(
+                end,
+                "queues/rx-0/rps_cpus",
+                &format!("{:x}", 1 << cpu::ENDS),
+            )?;
         }
         let cpu = if end.at() == At::Box {
-            cpu::RECEIVER
+            cpu::BOX
         } else {
-            cpu::SENDER
+            cpu::ENDS
         };
         self.napi(end).pin(cpu);
+        Ok(())
+    }
+
+    /// Writes to a file of the interface in sysfs.
+    fn set(&self, end: End, file: &str, value: &str) -> Result<(), String> {
+        let line = format!(
+            "echo {value} > /sys/class/net/{}/{file}",
+            self.interface(end)
+        );
+        let mut shell = self.command(end.at(), "sh");
+        let done = shell.args(["-c", &line]).status();
+        if done.is_ok_and(|status| status.success()) {
+            return Ok(());
+        }
+        Err(format!("the kernel has no {file} for interfaces"))
+    }
+
+    /// What comes within some time is taken in together, as drivers moderate interrupts.
+    pub(crate) fn moderate(&self) -> Result<(), String> {
+        for end in End::ALL {
+            self.set(end, "napi_defer_hard_irqs", "1")?;
+            self.set(end, "gro_flush_timeout", MODERATION_NS)?;
+        }
         Ok(())
     }
 
@@ -158,6 +194,58 @@ impl Wire {
             self.namespace(to.at()),
             self.interface(to)
         ));
+    }
+
+    /// Lets the box know that more addresses are behind the sender.
+    pub(crate) fn route_to_sender(&self, prefix: &str) {
+        ip(&format!(
+            "-n {} route add {prefix} via {SENDER}",
+            self.namespace(At::Box)
+        ));
+    }
+
+    /// What the ends of sender and server leave to an interface in life: checksums, and cutting a stream into packets.
+    pub(crate) fn set_offload(&self, command: u32, value: u32) {
+        for end in [End::Sender, End::Server] {
+            let interface = self.interface(end);
+            self.inside(end.at(), || offload(&interface, command, value));
+        }
+    }
+
+    /// Lets all of the box and the server happen on one CPU, at once, one after the other. So frames are in its cache, where
+    /// drivers fetch them to before XDP runs, and are not lost in queues.
+    pub(crate) fn gather(&self) {
+        for end in [End::BoxIn, End::BoxOut] {
+            self.napi(end).pin(cpu::BOX);
+        }
+        for end in End::ALL {
+            self.napi(end).run_at_once(1);
+        }
+    }
+
+    /// Sends frames until the box has taken in so many. Gives how many it took in, and the CPU time that it took.
+    pub(crate) fn flood(&self, traffic: &mut Traffic, packets: &Packets, wanted: u32) -> Flood {
+        let napi = self.napi(End::BoxIn);
+        let interface = self.index(End::Sender);
+        // The kernel accounts for what has run when it stops to run.
+        let rest = || std::thread::sleep(REST);
+        rest();
+        let (packets_before, seconds_before) = (self.received(End::BoxIn), napi.seconds());
+        let taken = || self.received(End::BoxIn) - packets_before;
+        for _ in 0..SENDS_MAX {
+            self.inside(At::Sender, || {
+                cpu::pin_this_thread(cpu::BOX);
+                traffic.send(packets, interface, wanted / 2);
+            });
+            if taken() >= u64::from(wanted) {
+                break;
+            }
+        }
+        rest();
+        Flood {
+            packets: taken(),
+            seconds: napi.seconds() - seconds_before,
+        }
     }
 
     /// Packets that an end has taken in.
