@@ -149,7 +149,7 @@ pub(crate) fn amount(number: u32) -> String {
 fn file_bans(count: u32) -> Vec<FileBan> {
     let ban = |target: String| FileBan {
         target: kernel::parse_target(&target).expect("a target"),
-        reason: String::new(),
+        reason: "".into(),
     };
     let of_number = |number: u32| {
         let v4 =

@@ -258,7 +258,7 @@ fn addresses(count: u32) -> impl Iterator<Item = Ipv4Addr> {
 fn file_bans(count: u32) -> Vec<FileBan> {
     let ban = |address: Ipv4Addr| FileBan {
         target: kernel::parse_target(&address.to_string()).expect("a target"),
-        reason: String::new(),
+        reason: "".into(),
     };
     addresses(count).map(ban).collect()
 }
