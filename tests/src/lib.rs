@@ -44,7 +44,8 @@ pub use origin::{Conversation, Origin, Reply};
 pub use pattern::{Digest, Pattern};
 pub use port::Port;
 pub use program::{
-    Finished, can_become_another_user, run as run_program, run_as as run_program_as,
+    Finished, can_become_another_user, path as program_path, run as run_program,
+    run_as as run_program_as,
 };
 pub use setup::{Refused, Setup};
 pub use tls::{Authority, Identity, KeyKind, Session, TlsClient, server as tls_server};

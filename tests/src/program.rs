@@ -18,7 +18,8 @@ pub struct Finished {
 }
 
 /// The program: `$BASCULE_BIN`, or `bascule` in the folder that the tests were built to.
-pub(crate) fn path() -> PathBuf {
+#[must_use]
+pub fn path() -> PathBuf {
     if let Some(path) = std::env::var_os(VARIABLE) {
         return path.into();
     }

@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 const VARIABLE: &str = "BASCULE_BPF_OBJECT";
 
 /// The constants in `object.rs` and the files that they embed.
-const OBJECTS: [(&str, &str); 3] = [
+const OBJECTS: [(&str, &str); 4] = [
     ("OBJECT", "bascule.bpf.o"),
     ("STEER_OBJECT", "bascule-steer.bpf.o"),
     ("LOOKUP_OBJECT", "bascule-lookup.bpf.o"),
+    ("UNWRAP_OBJECT", "bascule-unwrap.bpf.o"),
 ];
 
 fn main() -> io::Result<()> {

@@ -32,13 +32,14 @@ pub(crate) fn task(_arguments: &[String]) -> Outcome {
 }
 
 /// The binaries of `ebpf/programs` and their objects. `userspace/kernel/build.rs` looks for them here.
-fn objects() -> [(&'static str, PathBuf); 4] {
+fn objects() -> [(&'static str, PathBuf); 5] {
     let place = |name| tree::target().join("bpf").join(name);
     [
         ("bascule", object()),
         ("steer", place("bascule-steer.bpf.o")),
         ("lookup", place("bascule-lookup.bpf.o")),
         ("traffic", traffic()),
+        ("unwrap", place("bascule-unwrap.bpf.o")),
     ]
 }
 

@@ -13,6 +13,7 @@ pub mod service;
 mod settings;
 pub mod steer;
 pub mod traffic;
+pub mod unwrap;
 #[cfg(feature = "user")]
 mod user;
 

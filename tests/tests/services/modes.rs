@@ -1,9 +1,11 @@
 //! Packets of real clients reach real servers, by each mode.
 
-use crate::ends::much;
+use crate::ends::{Server, much};
 use crate::network::{Answers, Network, VIPS, hosts, services};
-use crate::support::lan::{CLIENT, ENDPOINT, GATE, VIP_V4, addresses};
+use crate::support::lan::{CLIENT, ENDPOINT, GATE, VIP_V4, VIP_V6, addresses};
 use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 const BOTH: [u8; 2] = [ENDPOINT, ENDPOINT + 1];
@@ -117,6 +119,94 @@ fn endpoints_of_l2_dsr_answer_clients_directly() {
             network.connect(vip).ok()
         });
         assert!(found.is_some(), "{vip} is served again");
+    }
+}
+
+/// All four combinations of what is inside and outside. What is too big for the tunnel is sent smaller, once the client
+/// was told.
+#[test]
+fn tunnels_reach_endpoints_that_take_packets_out() {
+    let Some(mut network) = Network::new(2, Answers::Directly) else {
+        return;
+    };
+    let gate = addresses(GATE);
+    let running = BOTH.map(|host| Unwrapping::start(&network, host, &gate));
+    let mut text = String::new();
+    for (name, vip, port, outer) in [
+        ("four", VIP_V4, 80, 0),
+        ("six", VIP_V6, 80, 1),
+        ("four_in_six", VIP_V4, 81, 1),
+        ("six_in_four", VIP_V6, 81, 0),
+    ] {
+        let socket = |address: &str| SocketAddr::new(address.parse().unwrap(), port);
+        let endpoints = BOTH.map(|host| format!("'{}'", socket(&addresses(host)[outer])));
+        for protocol in ["tcp", "udp"] {
+            text.push_str(&format!(
+                "  {name}_{protocol}: {{ address: '{}/{protocol}', mode: ipip, source: '{}', endpoints: [{}] }}\n",
+                socket(vip),
+                gate[outer],
+                endpoints.join(", ")
+            ));
+        }
+    }
+    let more: Vec<_> = BOTH
+        .iter()
+        .map(|host| {
+            let start = || Server::start(&[VIP_V4, VIP_V6], 81, *host);
+            network.lan.at(*host, start)
+        })
+        .collect();
+    network.start(&text);
+    for vip in VIPS {
+        for port in [80, 81] {
+            let mut connection = network.connect_to(vip, port).expect("connected");
+            connection.ask(&much()).expect("all of it");
+            network.asker_to(vip, port).ask();
+        }
+    }
+    assert!(network.packets("forward_tunnel") > 1000);
+    assert!(network.packets("answer_too_big") > 0);
+    assert_eq!(network.packets("forward_reply"), 0);
+    drop(more);
+    let told = running.map(Unwrapping::end).concat();
+    assert!(told.contains("packets taken out"), "{told}");
+}
+
+/// `bascule unwrap` on an endpoint.
+struct Unwrapping(Child);
+
+impl Unwrapping {
+    fn start(network: &Network, host: u8, from: &[String; 2]) -> Self {
+        let mut child = network.lan.at(host, || {
+            Command::new(bascule_tests::program_path())
+                .args(["unwrap", "veth0", "--from", &from[0], "--from", &from[1]])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        });
+        let mut line = String::new();
+        let stderr = child.stderr.as_mut().unwrap();
+        BufReader::new(stderr).read_line(&mut line).unwrap();
+        assert!(line.contains("veth0"), "{line}");
+        Self(child)
+    }
+
+    /// Ends it; what it tells then.
+    fn end(mut self) -> String {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let mut told = String::new();
+        let stdout = self.0.stdout.as_mut().unwrap();
+        stdout.read_to_string(&mut told).unwrap();
+        told
+    }
+}
+
+impl Drop for Unwrapping {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

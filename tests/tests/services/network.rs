@@ -132,14 +132,22 @@ impl Network {
     }
 
     pub(crate) fn connect(&self, vip: &str) -> io::Result<Connection> {
-        let to = SocketAddr::new(vip.parse().unwrap(), PORT);
+        self.connect_to(vip, PORT)
+    }
+
+    pub(crate) fn connect_to(&self, vip: &str, port: u16) -> io::Result<Connection> {
+        let to = SocketAddr::new(vip.parse().unwrap(), port);
         self.lan.at(CLIENT, || Connection::open(to))
     }
 
     pub(crate) fn asker(&self, vip: &str) -> Asker {
+        self.asker_to(vip, PORT)
+    }
+
+    pub(crate) fn asker_to(&self, vip: &str, port: u16) -> Asker {
         let [v4, v6] = addresses(CLIENT);
         let own = if vip.contains(':') { v6 } else { v4 };
-        let to = SocketAddr::new(vip.parse().unwrap(), PORT);
+        let to = SocketAddr::new(vip.parse().unwrap(), port);
         self.lan.at(CLIENT, || Asker::new(&own, to))
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod rules;
 
 use crate::duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,6 +78,11 @@ pub(crate) enum Command {
     /// Install the OWASP Core Rule Set.
     #[command(subcommand)]
     Crs(rules::Crs),
+    /// On an endpoint: take packets out of the tunnels of a balancer, until SIGTERM.
+    ///
+    /// For services with `mode: ipip`. The kernel needs no tunnel device for it; the endpoint has the service's address itself, on
+    /// `lo`, and answers clients directly. Needs root, or CAP_BPF and CAP_NET_ADMIN.
+    Unwrap(Unwrap),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print the version.
@@ -132,6 +138,16 @@ pub(crate) struct Upgrade {
     pub(crate) timeout: Duration,
     #[command(flatten)]
     pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Unwrap {
+    /// The interfaces that packets of tunnels come in by.
+    #[arg(required = true)]
+    pub(crate) interfaces: Vec<String>,
+    /// Where tunnels begin: the `source` of the services. Packets in tunnels from elsewhere are left alone.
+    #[arg(long, required = true, value_name = "ADDRESS")]
+    pub(crate) from: Vec<IpAddr>,
 }
 
 #[derive(Debug, Args)]

@@ -31,6 +31,7 @@ mod steering;
 mod supervisor;
 #[cfg(test)]
 mod testing;
+mod unwrap;
 mod upgrades;
 mod watch;
 
@@ -44,3 +45,4 @@ pub use kernel::{HostReport, InterfaceReport, KernelPath};
 pub use policy::{PolicyError, policy_rules};
 pub use self_test::SelfTest;
 pub use supervisor::{Reloaded, StartOptions, State, Supervisor, run};
+pub use unwrap::unwrap;

@@ -7,6 +7,7 @@ mod load;
 mod pins;
 
 pub use error::AttachError;
+pub(crate) use links::attach;
 pub use links::{Attachment, UsedMode};
 
 use crate::bans::Bans;
@@ -257,30 +258,7 @@ impl Gate {
     /// # Errors
     /// Where the kernel refuses the packet: it must be 14 bytes at least and fit a page.
     pub fn run(&self, packet: &[u8], repeat: u32) -> Result<RunResult, AttachError> {
-        let program = self
-            .ebpf
-            .program(abi::XDP_GATE)
-            .ok_or(AttachError::Program(ProgramError::NotLoaded))?;
-        let program: &Xdp = program.try_into().map_err(AttachError::Program)?;
-        let mut options = TestRunOptions::new();
-        let mut out = vec![0; packet.len() + GROWTH_MAX_BYTES];
-        options.data_in = Some(packet);
-        options.data_out = Some(&mut out);
-        options.repeat = repeat;
-        let result = program.test_run(options).map_err(AttachError::Program)?;
-        let out_bytes = usize::try_from(result.data_size_out).unwrap_or(usize::MAX);
-        out.truncate(out_bytes);
-        Ok(RunResult {
-            action: match result.return_value {
-                XDP_DROP => Action::Drop,
-                XDP_PASS => Action::Pass,
-                XDP_TX => Action::Send,
-                XDP_REDIRECT => Action::Redirect,
-                other => Action::Other(other),
-            },
-            packet: out,
-            duration: result.duration,
-        })
+        run(&self.ebpf, abi::XDP_GATE, packet, repeat)
     }
 
     /// The kernel's number for the program at the gate, by which other programs of this host can find it.
@@ -319,6 +297,38 @@ const XDP_TX: u32 = 3;
 const XDP_REDIRECT: u32 = 4;
 /// Bytes that a program can put in front of a packet, more than any tunnel's header needs.
 const GROWTH_MAX_BYTES: usize = 256;
+
+/// Runs a program on a packet.
+pub(crate) fn run(
+    ebpf: &Ebpf,
+    name: &str,
+    packet: &[u8],
+    repeat: u32,
+) -> Result<RunResult, AttachError> {
+    let program = ebpf
+        .program(name)
+        .ok_or(AttachError::Program(ProgramError::NotLoaded))?;
+    let program: &Xdp = program.try_into().map_err(AttachError::Program)?;
+    let mut options = TestRunOptions::new();
+    let mut out = vec![0; packet.len() + GROWTH_MAX_BYTES];
+    options.data_in = Some(packet);
+    options.data_out = Some(&mut out);
+    options.repeat = repeat;
+    let result = program.test_run(options).map_err(AttachError::Program)?;
+    let out_bytes = usize::try_from(result.data_size_out).unwrap_or(usize::MAX);
+    out.truncate(out_bytes);
+    Ok(RunResult {
+        action: match result.return_value {
+            XDP_DROP => Action::Drop,
+            XDP_PASS => Action::Pass,
+            XDP_TX => Action::Send,
+            XDP_REDIRECT => Action::Redirect,
+            other => Action::Other(other),
+        },
+        packet: out,
+        duration: result.duration,
+    })
+}
 
 fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, AttachError> {
     let program = ebpf

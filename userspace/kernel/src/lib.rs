@@ -18,6 +18,7 @@ pub mod privilege;
 mod services;
 mod settings;
 mod steer;
+mod unwrap;
 
 pub use abi::Reason as PacketReason;
 pub use abi::steer::Load;
@@ -42,6 +43,7 @@ pub use services::{
     ServiceSpec, ServiceStatus, Services,
 };
 pub use steer::{Loads, Steering, WorkerLoad};
+pub use unwrap::{Unwrap, UnwrapCounts};
 
 /// Where maps and links are pinned unless the operator says otherwise.
 pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/bascule";

@@ -15,6 +15,7 @@ mod status;
 pub use error::ServiceError;
 pub(crate) use maps::ServiceMaps;
 pub(crate) use programs::Programs;
+pub(crate) use spec::address;
 pub use spec::{EndpointState, Forwarding, Protocol, ServiceEndpoint, ServiceSpec};
 pub use status::{ServiceEndpointStatus, ServiceStatus};
 

@@ -11,6 +11,7 @@ mod rules;
 mod run;
 mod schema;
 mod status;
+mod unwrap;
 mod upgrade;
 mod version;
 
@@ -26,6 +27,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Reload(place) => reload::reload(&place, output),
         Command::Status(place) => status::status(&place, output),
         Command::Upgrade(upgrade) => upgrade::upgrade(&upgrade, output),
+        Command::Unwrap(unwrap) => unwrap::unwrap(&unwrap, output),
         Command::Drain(drain) => drain::drain(&drain, output),
         Command::Ban(ban) => ban::ban(ban, output),
         Command::Key(key) => key::key(key, output),

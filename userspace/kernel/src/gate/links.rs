@@ -296,7 +296,7 @@ fn adopt(program: &mut Xdp, name: &PinnedName) -> Option<FdLink> {
 }
 
 /// Attaches in the best mode that the interface takes.
-fn attach(
+pub(crate) fn attach(
     program: &mut Xdp,
     interface: &str,
     mode: Mode,

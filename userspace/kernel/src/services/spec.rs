@@ -177,7 +177,7 @@ fn obstacle(spec: &ServiceSpec, endpoint: &ServiceEndpoint) -> Option<&'static s
 }
 
 /// An address as the maps have it.
-pub(super) fn address(ip: IpAddr) -> Address {
+pub(crate) fn address(ip: IpAddr) -> Address {
     match ip.to_canonical() {
         IpAddr::V4(ip) => v4(u32::from_ne_bytes(ip.octets())),
         IpAddr::V6(ip) => {
