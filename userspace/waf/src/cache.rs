@@ -25,6 +25,7 @@ pub(crate) struct VerdictCache {
     old: Half,
     hasher: foldhash::quality::RandomState,
     verdict: Vec<u32>,
+    numbers: u64,
 }
 
 /// Where an entry lies. Places of earlier rounds are free.
@@ -150,6 +151,12 @@ impl VerdictCache {
             self.young.clear();
         }
         self.young.insert(hash, tag, value, verdict);
+    }
+
+    /// A number that was not given before.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
     }
 
     fn hash(&self, tag: u64, value: &[u8]) -> u64 {

@@ -36,6 +36,19 @@ impl Bits {
         })
     }
 
+    /// Inserts the numbers of `others` that are not below `start`.
+    pub(crate) fn insert_all_from(&mut self, others: &Bits, start: u32) {
+        let first = start as usize / 64;
+        if self.0.len() < others.0.len() {
+            self.0.resize(others.0.len(), 0);
+        }
+        let words = self.0.iter_mut().zip(&others.0).enumerate().skip(first);
+        for (place, (word, other)) in words {
+            let below = if place == first { start % 64 } else { 0 };
+            *word |= other >> below << below;
+        }
+    }
+
     /// Takes every number of `others` away.
     pub(crate) fn remove_all(&mut self, others: &Bits) {
         for (word, other) in self.0.iter_mut().zip(&others.0) {

@@ -329,7 +329,7 @@ fn any_piece(rule: &Rule, is_such: impl Fn(PlaceOfText, &Piece) -> bool) -> bool
 }
 
 /// Every text of an effect.
-fn texts_of(effect: &Effect) -> Vec<&Text> {
+pub(super) fn texts_of(effect: &Effect) -> Vec<&Text> {
     fn changed(change: &Change) -> Option<&Text> {
         match change {
             Change::Set(text) | Change::Add(text) | Change::Subtract(text) => Some(text),

@@ -20,6 +20,7 @@ mod rule;
 mod settings;
 mod settle;
 mod shelf;
+mod steady;
 mod units;
 
 use std::collections::HashMap;
@@ -58,6 +59,7 @@ use crate::xpath::XPath;
 use compile::Compiler;
 use draft::{Drafts, Item};
 use overlay::Overlay;
+use steady::SteadyRules;
 
 /// Compiled rules, and what one site changes of them: immutable, shared by all workers.
 #[derive(Debug)]
@@ -81,6 +83,7 @@ pub struct Compiled {
     pub(crate) settled_courses: [Course; 5],
     pub(crate) settled: Settled,
     pub(crate) head: HeadRules,
+    pub(crate) steady: SteadyRules,
     pub(crate) names: TxNames,
     pub(crate) target_removals: Vec<TargetRemoval>,
     /// The paths that rules look for in documents.
@@ -203,6 +206,7 @@ impl RuleSet {
                 Course::new(&settled.phases[phase], &gates)
             }),
             head: HeadRules::find(&rules, &settled, &names, &target_removals),
+            steady: SteadyRules::find(&rules, &settled, &target_removals),
             settled,
             rules,
             gates,
@@ -232,6 +236,7 @@ impl RuleSet {
             settled_courses: Default::default(),
             settled: Settled::default(),
             head: HeadRules::default(),
+            steady: SteadyRules::default(),
             names: TxNames::new(),
             target_removals: Vec::new(),
             xpaths: Vec::new(),

@@ -30,6 +30,8 @@ pub(crate) struct Overlay {
     pub(crate) unsettles: bool,
     /// Whether it takes targets from rules of which a worker remembers that they do not match a head.
     pub(crate) changes_head: bool,
+    /// Whether a steady rule is removed, or looks at less.
+    pub(crate) changes_steady: bool,
     pub(crate) request_body_limit: Option<usize>,
     pub(crate) request_body_limit_action: Option<LimitAction>,
     pub(crate) audit: Option<AuditMode>,
@@ -81,7 +83,12 @@ impl RuleSet {
                 .any(|removal| removal.target.variable == Variable::Tx);
         let removals = overlay.target_removals.iter();
         let mut changed = removals.flat_map(|removal| &removal.rules);
-        overlay.changes_head = changed.any(|&rule| self.compiled.head.contains(rule));
+        overlay.changes_head = changed
+            .clone()
+            .any(|&rule| self.compiled.head.contains(rule));
+        let steady = &self.compiled.steady;
+        overlay.changes_steady =
+            changed.any(|&rule| steady.contains(rule)) || steady.has_any_of(&overlay.removed_rules);
         let mut hasher = DefaultHasher::new();
         for source in document.sources.iter() {
             source.text().hash(&mut hasher);

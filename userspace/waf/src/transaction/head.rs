@@ -15,6 +15,8 @@ const HEADS: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub(crate) struct Head {
     memory: Memory,
+    /// What else is remembered of this head stands under this number.
+    number: Option<u64>,
     /// The head as it is remembered.
     key: Vec<u8>,
     /// By phase: places of the settled course whose rules do not match.
@@ -50,6 +52,7 @@ struct Hit {
 impl Head {
     pub(crate) fn clear(&mut self) {
         self.memory = Memory::Off;
+        self.number = None;
         self.key.clear();
         self.idle.iter_mut().for_each(Bits::clear);
         self.gates.clear();
@@ -78,13 +81,25 @@ impl Head {
         self.memory == Memory::New
     }
 
+    /// Whether heads are remembered.
+    pub(super) fn is_remembered(&self) -> bool {
+        self.memory != Memory::Off
+    }
+
+    /// The number of the head, where it was met before or will be known from now on.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.number
+    }
+
     /// Whether earlier transactions decided the values of a gate.
     pub(super) fn decides(&self, gate: &VariableGate) -> bool {
         self.memory == Memory::Known && self.gates.contains(gate.number)
     }
 
-    fn write(&mut self) {
+    fn write(&mut self, number: u64) {
+        self.number = Some(number);
         self.list.clear();
+        self.list.extend([number as u32, (number >> 32) as u32]);
         self.idle.iter().for_each(|idle| idle.write(&mut self.list));
         self.gates.write(&mut self.list);
         let hits = self.hits.iter();
@@ -93,10 +108,11 @@ impl Head {
     }
 
     fn read(&mut self, list: &[u32]) -> Option<()> {
-        let mut rest = list;
+        let (&[low, high], mut rest) = list.split_first_chunk()?;
         for bits in self.idle.iter_mut().chain([&mut self.gates]) {
             rest = bits.read(rest)?;
         }
+        self.number = Some(u64::from(low) | u64::from(high) << 32);
         let hits = rest.chunks_exact(3);
         self.hits.extend(hits.map(|hit| Hit {
             rule: hit[0],
@@ -165,7 +181,7 @@ impl Transaction {
                 })
             };
             state.head.hits.retain(|hit| !is_idle(hit.rule));
-            state.head.write();
+            state.head.write(cache.next_number());
             cache.insert(tag(plan, HEADS), &state.head.key, &state.head.list);
         }
     }

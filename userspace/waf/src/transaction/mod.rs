@@ -20,6 +20,7 @@ mod response;
 mod scalars;
 mod stages;
 mod state;
+mod steady;
 mod steps;
 mod variables;
 
@@ -326,6 +327,7 @@ impl Transaction {
     pub fn process_request_body(&mut self, scratch: &mut Scratch) -> Intervention {
         if self.is_inspecting() {
             self.parse_request_body();
+            self.see_body();
         }
         self.run(Phase::RequestBody, scratch)
     }

@@ -10,6 +10,7 @@ use super::head::Head;
 use super::hide::Hide;
 use super::noted::Notes;
 use super::persistent::OpenCollections;
+use super::steady::Steady;
 use super::{EngineError, Intervention};
 use crate::body::{CodingError, Multipart};
 use crate::plan::TxNames;
@@ -159,6 +160,8 @@ pub(crate) struct TxVariables {
     slots: Vec<Option<Span>>,
     /// Names that no rule mentions as such: made of macros. In lower case.
     dynamic: Vec<(Span, Option<Span>)>,
+    /// How often one was set or unset.
+    changes: u32,
 }
 
 impl TxVariables {
@@ -168,11 +171,17 @@ impl TxVariables {
         self.dynamic.clear();
     }
 
+    /// How often variables were set or unset: tells whether a rule did.
+    pub(crate) fn changes(&self) -> u32 {
+        self.changes
+    }
+
     pub(crate) fn slot(&self, slot: u32) -> Option<Span> {
         self.slots.get(slot as usize).copied().flatten()
     }
 
     pub(crate) fn set_slot(&mut self, slot: u32, value: Option<Span>) {
+        self.changes = self.changes.wrapping_add(1);
         if let Some(place) = self.slots.get_mut(slot as usize) {
             *place = value;
         }
@@ -195,6 +204,7 @@ impl TxVariables {
         if let Some(slot) = names.find(store.get(name)) {
             return self.set_slot(slot, value);
         }
+        self.changes = self.changes.wrapping_add(1);
         match self
             .dynamic
             .iter_mut()
@@ -256,6 +266,7 @@ pub(crate) struct State {
     pub(crate) settled: bool,
     pub(crate) decided: Decided,
     pub(crate) head: Head,
+    pub(crate) steady: Steady,
     /// Rules that `ctl` removed, a bit each; empty while there is none.
     pub(crate) removed_rules: Vec<u64>,
     /// Indexes into the plan's target removals.
@@ -307,6 +318,7 @@ impl Default for State {
             settled: false,
             decided: Decided::default(),
             head: Head::default(),
+            steady: Steady::default(),
             removed_rules: Vec::new(),
             removed_targets: Vec::new(),
             allowed_until: 0,
@@ -379,6 +391,7 @@ impl State {
         kept.matched.clear();
         kept.decided.clear();
         kept.head.clear();
+        kept.steady.clear();
         kept.removed_rules.clear();
         kept.removed_targets.clear();
         kept.notes.clear();
@@ -390,6 +403,7 @@ impl State {
         self.values = kept.values;
         self.decided = kept.decided;
         self.head = kept.head;
+        self.steady = kept.steady;
         self.removed_rules = kept.removed_rules;
         self.removed_targets = kept.removed_targets;
         self.notes = kept.notes;

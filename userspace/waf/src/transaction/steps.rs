@@ -36,12 +36,18 @@ impl Transaction {
         if phase == Phase::RequestHeaders {
             self.set_up(&plan);
             self.recall_head(&plan, &mut scratch.gate.cache);
+            self.recall_steady(&plan, &mut scratch.gate.cache);
         }
+        self.state.steady.begin_phase(phase);
         if let Err(error) = self.run_steps(&plan, phase, scratch) {
+            self.disturb();
             self.fail(error);
         }
         if phase == Phase::RequestBody {
             self.remember_head(&plan, &mut scratch.gate.cache);
+        }
+        if phase == Phase::Logging {
+            self.remember_steady(&plan, &mut scratch.gate.cache);
         }
     }
 
@@ -70,6 +76,7 @@ impl Transaction {
         };
         self.state.settled = false;
         self.state.head.clear();
+        self.disturb();
         for set in late {
             self.state.tx.set_slot(set.slot, None);
         }
@@ -96,6 +103,11 @@ impl Transaction {
         if self.is_observed() {
             visits.insert_range(0, course.len());
         } else if let Some(idle) = self.state.head.idle(phase) {
+            visits.remove_all(idle);
+        }
+        if let Some(idle) = self.state.steady.idle(phase)
+            && !self.is_observed()
+        {
             visits.remove_all(idle);
         }
         let outcome = self.follow(plan, phase, course, &mut visits, scratch);
@@ -128,7 +140,11 @@ impl Transaction {
                 visits.insert_range(next, course.len());
                 continue;
             }
-            let target = match self.run_rule(plan, phase, index, rule, course, visits, scratch) {
+            let changes = self.state.tx.changes();
+            let outcome = self.run_rule(plan, phase, index, rule, course, visits, scratch);
+            let changed = self.state.tx.changes() != changes;
+            self.keep_steady(plan, (phase, place), &outcome, changed, visits);
+            let target = match outcome {
                 Ok(false) => {
                     if self.state.head.is_new() && plan.head.contains(index) {
                         let is_gated = plan.gates.group_of(index).is_some();
@@ -158,6 +174,7 @@ impl Transaction {
             }
             let over = !self.state.intervention.is_none() && phase != Phase::Logging;
             if over || phase.number() <= self.state.allowed_until || !self.is_inspecting() {
+                self.disturb();
                 if phase == Phase::RequestHeaders {
                     self.leave_set_up(plan, step);
                 }
@@ -165,6 +182,41 @@ impl Transaction {
             }
         }
         Ok(())
+    }
+
+    /// Sees to it that what is known of steady rules is true after a rule ran, and notes what is found out.
+    fn keep_steady(
+        &mut self,
+        plan: &RuleSet,
+        (phase, place): (Phase, u32),
+        outcome: &Result<bool, EngineError>,
+        changed: bool,
+        visits: &mut Bits,
+    ) {
+        let rule = self.state.rule;
+        if !self.state.steady.holds() {
+            return;
+        }
+        if plan.steady.contains(rule) {
+            let is_idle = *outcome == Ok(false)
+                && !changed
+                && plan.steady.is_idle_without_match(rule)
+                && plan.gates.group_of(rule).is_none();
+            if is_idle && self.state.steady.is_new() {
+                self.state.steady.note_idle(phase, place);
+            }
+        } else if changed || plan.steady.is_disturbed_by(rule) && self.did_anything(plan, outcome) {
+            if let Some(idle) = self.state.steady.idle(phase) {
+                visits.insert_all_from(idle, place + 1);
+            }
+            self.disturb();
+        }
+    }
+
+    /// Whether a rule did anything: it matched, or links of it may have.
+    fn did_anything(&self, plan: &RuleSet, outcome: &Result<bool, EngineError>) -> bool {
+        let rule = plan.rules.get(self.state.rule as usize);
+        *outcome != Ok(false) || rule.is_some_and(|rule| rule.links.len() > 1)
     }
 
     /// Runs a rule, if it is not passed over: whether it matched.
