@@ -16,6 +16,14 @@ impl Span {
         self.start == self.end
     }
 
+    /// This span and the one that begins where it ends; `None` where that is not so.
+    pub(crate) fn joined_with(self, next: Span) -> Option<Span> {
+        (self.end == next.start).then_some(Span {
+            start: self.start,
+            end: next.end,
+        })
+    }
+
     /// The part from `start` to `end`, offsets within this span; cut where it ends.
     pub(crate) fn slice(self, start: usize, end: usize) -> Span {
         let end = end.min(self.len());
@@ -77,6 +85,35 @@ impl Store {
         }
     }
 
+    /// Appends a name and what stands under it, behind their lengths: whatever pairs come one after the other, nothing else reads the
+    /// same. The span of all of it; [`Store::pair`] finds the two in it.
+    pub(crate) fn push_pair(&mut self, name: &[u8], value: &[u8]) -> Span {
+        self.write(|out| {
+            write_lengths(out, name.len(), value.len());
+            out.extend_from_slice(name);
+            out.extend_from_slice(value);
+        })
+    }
+
+    /// The same of two spans of this store.
+    pub(crate) fn push_stored_pair(&mut self, name: Span, value: Span) -> Span {
+        let range = |part: Span| part.start as usize..part.end as usize;
+        self.write(|out| {
+            write_lengths(out, name.len(), value.len());
+            out.extend_from_within(range(name));
+            out.extend_from_within(range(value));
+        })
+    }
+
+    /// Where the name and the value lie in a pair whose name is so long.
+    pub(crate) fn pair(written: Span, name: usize) -> (Span, Span) {
+        let name_end = PAIR_LENGTHS + name;
+        (
+            written.slice(PAIR_LENGTHS, name_end),
+            written.slice(name_end, written.len()),
+        )
+    }
+
     /// Appends `from` as `change` rewrites it.
     pub(crate) fn derive(&mut self, from: Span, change: impl FnOnce(&[u8], &mut Vec<u8>)) -> Span {
         let mut derived = std::mem::take(&mut self.derived);
@@ -108,4 +145,13 @@ impl Store {
             let _ = std::io::Write::write_fmt(out, format_args!("{number}"));
         })
     }
+}
+
+/// Bytes of the lengths before a pair.
+const PAIR_LENGTHS: usize = 8;
+
+fn write_lengths(out: &mut Vec<u8>, name: usize, value: usize) {
+    // A store is shorter than 4 GiB.
+    let lengths = (name as u64) | (value as u64) << 32;
+    out.extend_from_slice(&lengths.to_le_bytes());
 }

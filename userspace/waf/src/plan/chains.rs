@@ -60,6 +60,20 @@ pub(crate) struct Stop {
     pub(crate) ending: ChainSet,
     /// Chains with `multiMatch` that look at what comes out here if it changed.
     pub(crate) passing: ChainSet,
+    /// This stop and those behind it, which come right after it.
+    pub(crate) branch: Branch,
+}
+
+/// A part of the tree: a stop and all that descend from it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Branch {
+    /// The number of the first stop that does not belong to it.
+    pub(crate) end: u32,
+    /// Chains that end in it.
+    pub(crate) ending: ChainSet,
+    /// Bytes without which none of its steps changes a value.
+    triggers: ByteSet,
+    changes_empty: bool,
 }
 
 impl Chains {
@@ -122,6 +136,7 @@ impl Chains {
                         triggers: transform::triggers(step),
                         ending: 0,
                         passing: 0,
+                        branch: Branch::default(),
                     });
                     walk.stops.len() as u32 - 1
                 });
@@ -134,7 +149,57 @@ impl Chains {
                 walk.stops[last as usize].ending |= bit;
             }
         }
+        walk.stops = in_branches(&walk.stops);
         walk
+    }
+}
+
+/// The same stops, each with all that descend from it right behind it.
+fn in_branches(stops: &[Stop]) -> Vec<Stop> {
+    let mut ordered = Vec::new();
+    place_below(stops, None, None, &mut ordered);
+    ordered
+}
+
+/// Places the stops behind `parent`, which stands at `place` now, with their branches; what they come to.
+fn place_below(
+    stops: &[Stop],
+    parent: Option<u32>,
+    place: Option<u32>,
+    ordered: &mut Vec<Stop>,
+) -> Branch {
+    let mut all = Branch::default();
+    for (stop, number) in stops.iter().zip(0u32..) {
+        if stop.parent != parent {
+            continue;
+        }
+        let own = ordered.len();
+        ordered.push(Stop {
+            parent: place,
+            ..*stop
+        });
+        // Chains are few.
+        let mut branch = place_below(stops, Some(number), Some(own as u32), ordered);
+        branch.end = ordered.len() as u32;
+        branch.ending |= stop.ending;
+        branch.triggers = branch.triggers.union(stop.triggers);
+        branch.changes_empty |= transform::changes_empty(stop.step);
+        ordered[own].branch = branch;
+        all.ending |= branch.ending;
+        all.triggers = all.triggers.union(branch.triggers);
+        all.changes_empty |= branch.changes_empty;
+    }
+    all
+}
+
+impl Branch {
+    /// Whether a value with these bytes leaves all of it as it came.
+    pub(crate) fn is_idle(&self, presence: &ByteSet) -> bool {
+        if presence.is_empty() {
+            !self.changes_empty
+        } else {
+            !presence.intersects(&self.triggers)
+        }
     }
 }
 

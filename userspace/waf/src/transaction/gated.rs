@@ -98,9 +98,14 @@ impl Transaction {
         }
         let known = self.state.decided.hits.len();
         let mut values = std::mem::take(&mut scratch.work.values);
-        let bit = 1 << (phase.number() - 1);
+        // Where no body comes, phase 2 sees no other values: one scan does for both.
+        let bits = if phase == Phase::RequestHeaders && self.request.is_bodiless {
+            0b11
+        } else {
+            1 << (phase.number() - 1)
+        };
         for gate in &group.variables {
-            if gate.phases & bit == 0 {
+            if gate.phases & bits == 0 {
                 continue;
             }
             if self.state.head.decides(gate) {
@@ -126,7 +131,7 @@ impl Transaction {
         }
         self.decide_pending(plan, group, &mut scratch.gate)?;
         if self.state.head.is_new() {
-            self.note_hits(plan, group, bit, known, &mut values);
+            self.note_hits(plan, group, bits, known, &mut values);
         }
         scratch.work.values = values;
         if self.state.decided.hits.len() > known {

@@ -4,7 +4,7 @@ use seclang::ast::Phase;
 
 use super::Transaction;
 use super::gated::tag;
-use super::state::{Pair, Value};
+use super::state::{HeadText, State, Value};
 use crate::cache::{self, VerdictCache};
 use crate::plan::{Bits, Course, Group, RuleSet, VariableGate, is_of_head};
 
@@ -17,8 +17,6 @@ pub(crate) struct Head {
     memory: Memory,
     /// What else is remembered of this head stands under this number.
     number: Option<u64>,
-    /// The head as it is remembered.
-    key: Vec<u8>,
     /// By phase: places of the settled course whose rules do not match.
     idle: [Bits; 2],
     /// Gates of variables whose values are decided, by their numbers.
@@ -53,7 +51,6 @@ impl Head {
     pub(crate) fn clear(&mut self) {
         self.memory = Memory::Off;
         self.number = None;
-        self.key.clear();
         self.idle.iter_mut().for_each(Bits::clear);
         self.gates.clear();
         self.hits.clear();
@@ -133,31 +130,35 @@ impl Transaction {
         if !self.state.settled || plan.overlay.changes_head {
             return;
         }
-        let (head, store) = (&mut self.state.head, &self.state.store);
-        let mut field = |Pair { key, value }: Pair| {
-            // A transaction's store is shorter than 4 GiB.
-            head.key
-                .extend_from_slice(&(key.len() as u32).to_le_bytes());
-            head.key
-                .extend_from_slice(&(value.len() as u32).to_le_bytes());
-            head.key.extend_from_slice(store.get(key));
-            head.key.extend_from_slice(store.get(value));
+        self.gather_head();
+        let State { head, store, .. } = &mut self.state;
+        let HeadText::Here(text) = self.request.head else {
+            return;
         };
-        let request = &self.request;
-        field(Pair {
-            key: request.method,
-            value: request.protocol,
-        });
-        request.headers.iter().copied().for_each(field);
-        if head.key.len() > cache::VALUE_LIMIT_BYTES {
+        let text = store.get(text);
+        if text.len() > cache::VALUE_LIMIT_BYTES {
             return;
         }
         head.memory = Memory::New;
-        if let Some(list) = cache.get(tag(plan, HEADS), &head.key)
+        if let Some(list) = cache.recall(tag(plan, HEADS), text)
             && head.read(list).is_some()
         {
             head.memory = Memory::Known;
         }
+    }
+
+    /// Puts the head into one piece, where it does not lie in one already.
+    fn gather_head(&mut self) {
+        if matches!(self.request.head, HeadText::Here(_)) {
+            return;
+        }
+        let (request, store) = (&self.request, &mut self.state.store);
+        let mut whole = store.push_stored_pair(request.method, request.protocol);
+        for field in &request.headers {
+            let written = store.push_stored_pair(field.key, field.value);
+            whole = whole.joined_with(written).unwrap_or_default();
+        }
+        self.request.head = HeadText::Here(whole);
     }
 
     /// Remembers what the phases of the request found out about the head.
@@ -182,7 +183,10 @@ impl Transaction {
             };
             state.head.hits.retain(|hit| !is_idle(hit.rule));
             state.head.write(cache.next_number());
-            cache.insert(tag(plan, HEADS), &state.head.key, &state.head.list);
+            if let HeadText::Here(text) = self.request.head {
+                let text = state.store.get(text);
+                cache.remember(tag(plan, HEADS), text, &state.head.list);
+            }
         }
     }
 
@@ -222,12 +226,12 @@ impl Transaction {
         &mut self,
         plan: &RuleSet,
         group: &Group,
-        phase_bit: u8,
+        phases: u8,
         first: usize,
         values: &mut Vec<Value>,
     ) {
         let gates = group.variables.iter();
-        for gate in gates.filter(|gate| is_of_head(gate.variable) && gate.phases & phase_bit != 0) {
+        for gate in gates.filter(|gate| is_of_head(gate.variable) && gate.phases & phases != 0) {
             if self.state.head.gates.contains(gate.number) {
                 continue;
             }

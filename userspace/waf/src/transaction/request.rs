@@ -3,10 +3,10 @@
 use seclang::ast::BodyProcessor;
 
 use super::Transaction;
-use super::state::{Argument, Pair, Source};
+use super::state::{Argument, HeadText, Pair, Source};
 use crate::body;
 use crate::bytes::hex_pair;
-use crate::store::Span;
+use crate::store::{Span, Store};
 
 impl Transaction {
     /// Takes the request line as received: the raw request target, and the protocol as `HTTP/1.1` (empty for HTTP/0.9).
@@ -84,7 +84,9 @@ impl Transaction {
     pub fn request_header(&mut self, name: &[u8], value: &[u8]) {
         let store = &mut self.state.store;
         let mut fields = self.request.headers.iter_mut();
-        if let Some(field) = fields.find(|field| store.get(field.key).eq_ignore_ascii_case(name)) {
+        if let Some(field) = fields.find(|field| {
+            field.key.len() == name.len() && store.get(field.key).eq_ignore_ascii_case(name)
+        }) {
             let separator: &[u8] = if name.eq_ignore_ascii_case(b"cookie") {
                 b"; "
             } else {
@@ -95,11 +97,21 @@ impl Transaction {
                 out.extend_from_slice(separator);
                 out.extend_from_slice(value.trim_ascii());
             });
+            self.request.head = HeadText::Scattered;
             return;
         }
-        let key = self.state.store.push(name);
-        let value = self.state.store.push(value.trim_ascii());
+        if self.request.head == HeadText::Nowhere {
+            let (method, protocol) = (self.request.method, self.request.protocol);
+            self.request.head = HeadText::Here(store.push_stored_pair(method, protocol));
+        }
+        let value = value.trim_ascii();
+        let written = store.push_pair(name, value);
+        let (key, value) = Store::pair(written, name.len());
         self.request.headers.push(Pair { key, value });
+        if let HeadText::Here(before) = self.request.head {
+            let joined = before.joined_with(written);
+            self.request.head = joined.map_or(HeadText::Scattered, HeadText::Here);
+        }
     }
 
     /// The first field of this name.
@@ -107,10 +119,12 @@ impl Transaction {
         let headers = self.request.headers.iter();
         headers
             .filter(|field| {
-                self.state
-                    .store
-                    .get(field.key)
-                    .eq_ignore_ascii_case(name.as_bytes())
+                field.key.len() == name.len()
+                    && self
+                        .state
+                        .store
+                        .get(field.key)
+                        .eq_ignore_ascii_case(name.as_bytes())
             })
             .map(|field| field.value)
             .next()
@@ -120,11 +134,9 @@ impl Transaction {
     pub(super) fn complete_request_head(&mut self) {
         for index in 0..self.request.headers.len() {
             let field = self.request.headers[index];
-            if self
-                .state
-                .store
-                .get(field.key)
-                .eq_ignore_ascii_case(b"cookie")
+            let name = b"cookie";
+            if field.key.len() == name.len()
+                && self.state.store.get(field.key).eq_ignore_ascii_case(name)
             {
                 self.split_cookies(field.value);
             }
@@ -140,6 +152,10 @@ impl Transaction {
             .request_field("content-type")
             .map(|span| self.state.store.get(span));
         self.request.processor = content_type.and_then(Self::processor_of);
+        let announces = ["content-length", "transfer-encoding"];
+        self.request.is_bodiless = !announces
+            .iter()
+            .any(|name| self.request_field(name).is_some());
     }
 
     /// The processor that a body would have by its type.

@@ -136,19 +136,31 @@ impl Stages {
 
     /// Makes what the chains of a class make of the value at stage `first`; what comes out twice is one stage.
     fn walk(&mut self, class: &Class, map: Option<&UnicodeMap>, first: usize, spent: &mut u64) {
-        self.outcomes.clear();
-        for stop in &class.walk.stops {
+        let stops = &class.walk.stops;
+        self.outcomes.resize(stops.len(), 0);
+        let mut at = 0;
+        while let Some(stop) = stops.get(at) {
             let before = stop.parent.map_or(first, |parent| {
                 self.outcomes
                     .get(parent as usize)
                     .map_or(first, |stage| *stage as usize)
             });
+            let branch = &stop.branch;
+            let stage = self.stages.get(before);
+            if stage.is_none_or(|stage| branch.is_idle(&stage.presence)) {
+                self.set(before, branch.ending);
+                at = branch.end as usize;
+                continue;
+            }
             let after = self.step(stop, map, first, before, spent);
-            self.outcomes.push(after as u32);
+            if let Some(outcome) = self.outcomes.get_mut(at) {
+                *outcome = after as u32;
+            }
             self.set(after, stop.ending);
             if after != before {
                 self.set(after, stop.passing);
             }
+            at += 1;
         }
     }
 

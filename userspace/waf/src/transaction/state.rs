@@ -65,6 +65,17 @@ pub(crate) struct Parsed {
     pub(crate) urlencoded_error: bool,
 }
 
+/// Where method, protocol and fields lie one behind the other, each pair behind its lengths ([`Store::push_pair`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum HeadText {
+    /// There is no field yet.
+    #[default]
+    Nowhere,
+    Here(Span),
+    /// Something lies between them.
+    Scattered,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Request {
     pub(crate) line: Span,
@@ -77,9 +88,12 @@ pub(crate) struct Request {
     pub(crate) query: Option<Span>,
     pub(crate) server_name: Option<Span>,
     pub(crate) headers: Vec<Pair>,
+    pub(crate) head: HeadText,
     pub(crate) cookies: Vec<Pair>,
     pub(crate) processor: Option<BodyProcessor>,
     pub(crate) force_variable: bool,
+    /// The head announces no body.
+    pub(crate) is_bodiless: bool,
     pub(crate) access: bool,
     pub(crate) limit: usize,
     pub(crate) body: Vec<u8>,

@@ -107,7 +107,7 @@ impl Transaction {
             return;
         };
         steady.write_key(head, [state.client, state.server]);
-        if let Some(list) = cache.get(tag(plan, STEADY), &steady.key) {
+        if let Some(list) = cache.recall(tag(plan, STEADY), &steady.key) {
             if steady.read(list).is_some() {
                 steady.memory = Memory::Known;
             }
@@ -131,7 +131,7 @@ impl Transaction {
         for idle in &steady.idle {
             idle.write(&mut steady.list);
         }
-        cache.insert(tag(plan, STEADY), &steady.key, &steady.list);
+        cache.remember(tag(plan, STEADY), &steady.key, &steady.list);
     }
 
     /// From here on steady rules may do what they did not do before.

@@ -93,7 +93,8 @@ pub const fn triggers(transformation: T) -> ByteSet {
     const HIGH: ByteSet = ByteSet::range(0x80, 0xFF);
     match transformation {
         T::None => ByteSet::EMPTY,
-        T::CmdLine => UPPER.union(ByteSet::of(b"\\\"'^,; \t\r\n/(")),
+        // `/` and `(` count behind white space alone.
+        T::CmdLine => UPPER.union(ByteSet::of(b"\\\"'^,; \t\r\n")),
         T::CompressWhitespace | T::RemoveWhitespace => SPACES.with(space::NBSP),
         T::CssDecode | T::EscapeSeqDecode | T::JsDecode => ByteSet::of(b"\\"),
         T::HtmlEntityDecode => ByteSet::of(b"&"),
@@ -101,9 +102,9 @@ pub const fn triggers(transformation: T) -> ByteSet {
         T::NormalizePath => ByteSet::of(b"/."),
         T::NormalizePathWin => ByteSet::of(b"/.\\"),
         T::ParityZero7bit => HIGH,
-        T::RemoveComments | T::RemoveCommentsChar => ByteSet::of(b"/*<-#"),
+        T::RemoveComments | T::RemoveCommentsChar => ByteSet::of(b"*-#"),
         T::RemoveNulls | T::ReplaceNulls => ByteSet::of(b"\0"),
-        T::ReplaceComments => ByteSet::of(b"/"),
+        T::ReplaceComments => ByteSet::of(b"*"),
         T::SqlHexDecode => ByteSet::of(b"0"),
         T::Trim | T::TrimLeft | T::TrimRight => SPACES,
         T::Uppercase => ByteSet::range(b'a', b'z'),
