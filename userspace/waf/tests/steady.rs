@@ -24,6 +24,8 @@ SecRule ARGS:mode "@rx ^(sc)(ore)$" "id:7,phase:1,pass,nolog,capture,chain"
   SecRule ARGS "@streq nothing" "t:none"
 SecRule ARGS:mode "@streq half" "id:8,phase:1,pass,nolog,setvar:tx.score=+7,chain"
   SecRule REQUEST_URI "@streq /never"
+SecRule ARGS:mode "@streq part" "id:29,phase:1,pass,nolog,ctl:ruleRemoveById=14,chain"
+  SecRule REQUEST_URI "@streq /never"
 SecRule ARGS:mode "@streq low" "id:9,phase:1,pass,nolog,setvar:tx.level=0"
 SecRule REMOTE_ADDR "@ipMatch 198.51.100.0/24" "id:10,phase:1,pass,log,setvar:tx.score=+1"
 SecRule TX:level "@lt 1" "id:11,phase:1,pass,log"
@@ -49,7 +51,7 @@ SecRule TX:seen "@rx ." "id:27,phase:5,pass,log,logdata:'%{tx.seen}'"
 SecRule &TX:late "@eq 0" "id:28,phase:5,pass,log"
 "#;
 
-const TARGETS: [&str; 13] = [
+const TARGETS: [&str; 14] = [
     "/",
     "/?a=1",
     "/?a=bad",
@@ -61,6 +63,7 @@ const TARGETS: [&str; 13] = [
     "/?mode=off&a=bad&deny=1",
     "/?mode=score",
     "/?mode=half",
+    "/?mode=part",
     "/?mode=low",
     "/?mode=low&a=bad",
 ];

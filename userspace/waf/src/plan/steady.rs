@@ -8,7 +8,7 @@ use seclang::ast::Variable;
 
 use super::bits::Bits;
 use super::head::{is_of_head, texts_of};
-use super::rule::{Condition, Effect, Link, Piece, Rule, TargetRemoval, Text};
+use super::rule::{Condition, Decision, Effect, Link, Piece, Rule, TargetRemoval, Text, TxName};
 use super::settle::Settled;
 use crate::operator::Test;
 
@@ -18,8 +18,11 @@ pub(crate) struct SteadyRules {
     rules: Bits,
     /// Those that leave nothing but variables of `TX` behind where a link matched whose chain did not.
     idle: Bits,
-    /// Other rules that change more for steady rules than variables of `TX`.
+    /// Those whose match does nothing but set variables of `TX` that are known by name.
+    setting: Bits,
+    /// Other rules that change more for steady rules than variables of `TX` where they match, and where a link does whose chain does not.
     disturbing: Bits,
+    disturbing_unmatched: Bits,
 }
 
 impl SteadyRules {
@@ -47,13 +50,23 @@ impl SteadyRules {
             if effects.all(|effect| matches!(effect, Effect::SetTx { .. })) {
                 found.idle.insert(index);
             }
+            if only_sets(rule) {
+                found.setting.insert(index);
+            }
         }
         for index in steps {
-            if let Some(rule) = rules.get(index as usize)
-                && !found.rules.contains(index)
-                && (rule.skip.is_some() || found.changes_more(rule))
-            {
+            let Some(rule) = rules.get(index as usize) else {
+                continue;
+            };
+            if found.contains(index) {
+                continue;
+            }
+            let (_, before_last) = rule.links.split_last().unzip();
+            if rule.skip.is_some() || found.is_changed_by(&rule.links) {
                 found.disturbing.insert(index);
+            }
+            if found.is_changed_by(before_last.unwrap_or_default()) {
+                found.disturbing_unmatched.insert(index);
             }
         }
         found
@@ -78,13 +91,21 @@ impl SteadyRules {
         self.idle.contains(rule)
     }
 
-    /// Whether a rule changes more for steady rules than variables of `TX`.
-    pub(crate) fn is_disturbed_by(&self, rule: u32) -> bool {
-        self.disturbing.contains(rule)
+    /// Whether the match of a rule does nothing but set variables of `TX` that are known by name.
+    pub(crate) fn only_sets(&self, rule: u32) -> bool {
+        self.setting.contains(rule)
     }
 
-    fn changes_more(&self, rule: &Rule) -> bool {
-        let mut effects = rule.links.iter().flat_map(|link| &link.effects);
+    /// Whether a rule, with its match or without, changes more for steady rules than variables of `TX`.
+    pub(crate) fn is_disturbed_by(&self, rule: u32, matched: bool) -> bool {
+        match matched {
+            true => self.disturbing.contains(rule),
+            false => self.disturbing_unmatched.contains(rule),
+        }
+    }
+
+    fn is_changed_by(&self, links: &[Link]) -> bool {
+        let mut effects = links.iter().flat_map(|link| &link.effects);
         effects.any(|effect| match effect {
             Effect::RemoveRules(removed) => removed.iter().any(|&rule| self.contains(rule)),
             Effect::RuleEngine(_)
@@ -110,6 +131,29 @@ impl SteadyRules {
             | Effect::ForceResponseBodyVariable(_) => false,
         })
     }
+}
+
+fn only_sets(rule: &Rule) -> bool {
+    let is_mute = !rule.log
+        && !rule.audit_log
+        && rule.meta.severity.is_none()
+        && rule.skip.is_none()
+        && matches!(rule.decision, Decision::Pass);
+    is_mute
+        && rule.links.iter().all(|link| !link.capture)
+        && rule
+            .links
+            .iter()
+            .flat_map(|link| &link.effects)
+            .all(|effect| {
+                matches!(
+                    effect,
+                    Effect::SetTx {
+                        name: TxName::Slot(_),
+                        ..
+                    }
+                )
+            })
 }
 
 /// Whether what a link finds and does depends on steady variables alone.

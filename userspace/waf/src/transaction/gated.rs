@@ -24,6 +24,8 @@ pub(crate) struct Decided {
     counts: Vec<u32>,
     /// Groups that are decided for the phase that runs.
     groups: Bits,
+    /// Groups that are decided for phase 2 where no body comes.
+    ahead: Bits,
     /// Rules that a value matches with their first link, and the value; by rule.
     pub(crate) hits: Vec<(u32, Value)>,
     pub(crate) hit_rules: Bits,
@@ -34,6 +36,7 @@ impl Decided {
         self.counts.clear();
         self.hits.clear();
         self.hit_rules.clear();
+        self.ahead.clear();
         self.begin_phase();
     }
 
@@ -89,7 +92,14 @@ impl Transaction {
             return Ok(false);
         }
         self.state.decided.groups.insert(group);
-        let Some(group) = plan.gates.groups.get(group as usize) else {
+        if phase == Phase::RequestBody
+            && self.state.decided.ahead.contains(group)
+            && !self.has_body()
+        {
+            return Ok(true);
+        }
+        let number = group;
+        let Some(group) = plan.gates.groups.get(number as usize) else {
             return Ok(false);
         };
         let counts = &mut self.state.decided.counts;
@@ -100,6 +110,7 @@ impl Transaction {
         let mut values = std::mem::take(&mut scratch.work.values);
         // Where no body comes, phase 2 sees no other values: one scan does for both.
         let bits = if phase == Phase::RequestHeaders && self.request.is_bodiless {
+            self.state.decided.ahead.insert(number);
             0b11
         } else {
             1 << (phase.number() - 1)

@@ -3,7 +3,7 @@
 use seclang::ast::BodyProcessor;
 
 use super::Transaction;
-use super::state::{Argument, HeadText, Pair, Source};
+use super::state::{Argument, HeadText, Pair, Source, name_bit};
 use crate::body;
 use crate::bytes::hex_pair;
 use crate::store::{Span, Store};
@@ -83,8 +83,11 @@ impl Transaction {
     /// the first (RFC 9110, 5.3), and cookies with cookies (RFC 9113, 8.2.3): rules see one value, as endpoints that join them do.
     pub fn request_header(&mut self, name: &[u8], value: &[u8]) {
         let store = &mut self.state.store;
-        let mut fields = self.request.headers.iter_mut();
-        if let Some(field) = fields.find(|field| {
+        let bit = name_bit(name);
+        let is_known = self.request.names & bit != 0;
+        self.request.names |= bit;
+        let fields = self.request.headers.iter_mut();
+        if let Some(field) = fields.filter(|_| is_known).find(|field| {
             field.key.len() == name.len() && store.get(field.key).eq_ignore_ascii_case(name)
         }) {
             let separator: &[u8] = if name.eq_ignore_ascii_case(b"cookie") {

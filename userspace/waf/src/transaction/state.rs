@@ -65,6 +65,13 @@ pub(crate) struct Parsed {
     pub(crate) urlencoded_error: bool,
 }
 
+/// The bit of a field's name: the same for names that differ in case alone.
+pub(crate) fn name_bit(name: &[u8]) -> u64 {
+    let letter = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(byte | 0x20));
+    let mixed = name.len() * 5 + letter(name.first()) + letter(name.last()) * 3;
+    1 << (mixed % 64)
+}
+
 /// Where method, protocol and fields lie one behind the other, each pair behind its lengths ([`Store::push_pair`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum HeadText {
@@ -89,6 +96,8 @@ pub(crate) struct Request {
     pub(crate) server_name: Option<Span>,
     pub(crate) headers: Vec<Pair>,
     pub(crate) head: HeadText,
+    /// A bit for each name of a field, by [`name_bit`]: most new ones are told from the others by it.
+    pub(crate) names: u64,
     pub(crate) cookies: Vec<Pair>,
     pub(crate) processor: Option<BodyProcessor>,
     pub(crate) force_variable: bool,

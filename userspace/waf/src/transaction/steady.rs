@@ -1,4 +1,5 @@
-//! What a worker remembers of clients and their heads: which steady rules did not match, as long as nothing disturbed them.
+//! What a worker remembers of clients and their heads: which steady rules did not match and what others set, as long as nothing
+//! disturbed them.
 
 use std::net::IpAddr;
 
@@ -6,8 +7,9 @@ use seclang::ast::{BodyProcessor, Phase};
 
 use super::Transaction;
 use super::gated::tag;
+use super::state::State;
 use crate::cache::VerdictCache;
-use crate::plan::{Bits, RuleSet};
+use crate::plan::{Bits, Effect, RuleSet, TxName};
 
 /// What this is remembered under in the place of a class of values.
 const STEADY: u32 = u32::MAX - 1;
@@ -27,6 +29,11 @@ pub(crate) struct Steady {
     before: [u32; 5],
     /// Which phases ran.
     ran: u32,
+    /// What rules set, one after the other ([`Steady::note_sets`]).
+    sets: Vec<u32>,
+    /// How far these were carried out.
+    done: usize,
+    /// As it stands in the cache.
     list: Vec<u32>,
 }
 
@@ -49,6 +56,8 @@ impl Steady {
         self.idle.iter_mut().for_each(Bits::clear);
         self.before = [NEVER; 5];
         self.ran = 0;
+        self.sets.clear();
+        self.done = 0;
     }
 
     /// A phase begins. Where others ran before it than did when it was remembered, nothing is known of it.
@@ -83,10 +92,62 @@ impl Steady {
         }
     }
 
+    /// Notes what the steady rule at a place set: the place, the length of what follows, and for each variable its slot and its value.
+    fn note_sets<'v>(
+        &mut self,
+        phase: Phase,
+        at: u32,
+        sets: impl Iterator<Item = (u32, Option<&'v [u8]>)>,
+    ) {
+        let start = self.sets.len() + 2;
+        self.sets.extend([turn(phase, at), 0]);
+        for (slot, value) in sets {
+            // Values are shorter than the store.
+            let length = value.map_or(UNSET, |value| value.len() as u32);
+            self.sets.extend([slot, length]);
+            for piece in value.unwrap_or_default().chunks(4) {
+                let mut word = [0; 4];
+                word[..piece.len()].copy_from_slice(piece);
+                self.sets.push(u32::from_le_bytes(word));
+            }
+        }
+        let length = self.sets.len() - start;
+        if let Some(place) = self.sets.get_mut(start - 1) {
+            *place = length as u32;
+        }
+    }
+
+    /// What the steady rule at a place set, if that is known. Places are asked for in their order.
+    fn sets_at(&mut self, phase: Phase, at: u32) -> Option<&[u32]> {
+        if self.memory != Memory::Known {
+            return None;
+        }
+        let wanted = turn(phase, at);
+        loop {
+            let (&[turn, length], rest) = self.sets.get(self.done..)?.split_first_chunk()?;
+            if turn > wanted {
+                return None;
+            }
+            self.done += 2 + length as usize;
+            if turn == wanted {
+                return rest.get(..length as usize);
+            }
+        }
+    }
+
     /// Whether steady rules do what they did before, as far as it is known.
     pub(super) fn holds(&self) -> bool {
         self.memory != Memory::Off
     }
+}
+
+/// The length of a variable that is unset.
+const UNSET: u32 = u32::MAX;
+
+/// Places of all phases in their order.
+fn turn(phase: Phase, at: u32) -> u32 {
+    // There are fewer rules than that.
+    u32::from(phase.number()) << 28 | at
 }
 
 fn place(phase: Phase) -> usize {
@@ -107,10 +168,10 @@ impl Transaction {
             return;
         };
         steady.write_key(head, [state.client, state.server]);
-        if let Some(list) = cache.recall(tag(plan, STEADY), &steady.key) {
-            if steady.read(list).is_some() {
-                steady.memory = Memory::Known;
-            }
+        if let Some(list) = cache.recall(tag(plan, STEADY), &steady.key)
+            && steady.read(list).is_some()
+        {
+            steady.memory = Memory::Known;
         }
     }
 
@@ -131,7 +192,62 @@ impl Transaction {
         for idle in &steady.idle {
             idle.write(&mut steady.list);
         }
+        steady.list.extend_from_slice(&steady.sets);
         cache.remember(tag(plan, STEADY), &steady.key, &steady.list);
+    }
+
+    /// Does what the rule at a place did, if all of it is known.
+    pub(super) fn repeat_steady(&mut self, phase: Phase, at: u32) -> bool {
+        let State {
+            steady, tx, store, ..
+        } = &mut self.state;
+        let Some(mut sets) = steady.sets_at(phase, at) else {
+            return false;
+        };
+        while let Some((&[slot, length], rest)) = sets.split_first_chunk() {
+            let words = if length == UNSET {
+                0
+            } else {
+                length.div_ceil(4)
+            };
+            let (words, rest) = rest.split_at(rest.len().min(words as usize));
+            sets = rest;
+            let value = (length != UNSET).then(|| {
+                let whole = store.write(|out| {
+                    words
+                        .iter()
+                        .for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+                });
+                whole.slice(0, length as usize)
+            });
+            tx.set_slot(slot, value);
+        }
+        true
+    }
+
+    /// Notes what a steady rule set that matched.
+    pub(super) fn note_steady_match(&mut self, plan: &RuleSet, phase: Phase, at: u32) {
+        let index = self.state.rule;
+        let Some(rule) = plan
+            .rules
+            .get(index as usize)
+            .filter(|_| plan.steady.only_sets(index))
+        else {
+            return;
+        };
+        let State {
+            steady, tx, store, ..
+        } = &mut self.state;
+        let effects = rule.links.iter().flat_map(|link| &link.effects);
+        let slots = effects.filter_map(|effect| match effect {
+            Effect::SetTx {
+                name: TxName::Slot(slot),
+                ..
+            } => Some(*slot),
+            _ => None,
+        });
+        let value = |slot| tx.slot(slot).map(|value| store.get(value));
+        steady.note_sets(phase, at, slots.map(|slot| (slot, value(slot))));
     }
 
     /// From here on steady rules may do what they did not do before.
@@ -141,13 +257,17 @@ impl Transaction {
 
     /// A body is looked at by steady rules, and nothing is remembered of it.
     pub(super) fn see_body(&mut self) {
-        let request = &self.request;
-        let is_there = request.body_length > 0
-            || request.parsed.error.is_some()
-            || request.processor == Some(BodyProcessor::Multipart);
-        if is_there {
+        if self.has_body() {
             self.disturb();
         }
+    }
+
+    /// Whether variables may hold something of a body, now that phase 2 comes.
+    pub(super) fn has_body(&self) -> bool {
+        let request = &self.request;
+        request.body_length > 0
+            || request.parsed.error.is_some()
+            || request.processor == Some(BodyProcessor::Multipart)
     }
 }
 
@@ -158,6 +278,7 @@ impl Steady {
             rest = idle.read(rest)?;
         }
         self.before = before;
+        self.sets.extend_from_slice(rest);
         Some(())
     }
 

@@ -127,6 +127,9 @@ impl Transaction {
         let mut next = 0;
         while let Some(place) = visits.next(next) {
             next = place + 1;
+            if self.repeat_steady(phase, place) {
+                continue;
+            }
             let Some(&Step { rule: index, step }) = course.steps.get(place as usize) else {
                 break;
             };
@@ -136,8 +139,7 @@ impl Transaction {
             self.state.rule = index;
             if self.is_removed(index) {
                 self.see_removed(index, rule.id);
-                // With it its group might have been decided, so from here on every rule has its turn.
-                visits.insert_range(next, course.len());
+                decide_later(plan, course, place, next, visits);
                 continue;
             }
             let changes = self.state.tx.changes();
@@ -164,10 +166,7 @@ impl Transaction {
             };
             let behind = next;
             next = course.place_from(next, target);
-            if next > behind {
-                // So might it have been with what is skipped.
-                visits.insert_range(next, course.len());
-            }
+            (behind..next).for_each(|place| decide_later(plan, course, place, next, visits));
             if self.is_observed() {
                 self.see_rule_over(true);
                 self.see_skipped(plan, course.between(behind, next), rule.id);
@@ -205,18 +204,15 @@ impl Transaction {
             if is_idle && self.state.steady.is_new() {
                 self.state.steady.note_idle(phase, place);
             }
-        } else if changed || plan.steady.is_disturbed_by(rule) && self.did_anything(plan, outcome) {
+            if *outcome == Ok(true) && self.state.steady.is_new() {
+                self.note_steady_match(plan, phase, place);
+            }
+        } else if changed || plan.steady.is_disturbed_by(rule, *outcome != Ok(false)) {
             if let Some(idle) = self.state.steady.idle(phase) {
                 visits.insert_all_from(idle, place + 1);
             }
             self.disturb();
         }
-    }
-
-    /// Whether a rule did anything: it matched, or links of it may have.
-    fn did_anything(&self, plan: &RuleSet, outcome: &Result<bool, EngineError>) -> bool {
-        let rule = plan.rules.get(self.state.rule as usize);
-        *outcome != Ok(false) || rule.is_some_and(|rule| rule.links.len() > 1)
     }
 
     /// Runs a rule, if it is not passed over: whether it matched.
@@ -258,5 +254,19 @@ impl Transaction {
         }
         self.conclude(plan, rule);
         Ok(true)
+    }
+}
+
+/// The rule at a place has no turn. If it was to decide its group, the next rule of the group from `start` on will.
+fn decide_later(plan: &RuleSet, course: &Course, place: u32, start: u32, visits: &mut Bits) {
+    let group_at = |place: u32| plan.gates.group_of(course.steps.get(place as usize)?.rule);
+    if !visits.contains(place) {
+        return;
+    }
+    if let Some(group) = group_at(place) {
+        let mut places = start..course.len();
+        if let Some(next) = places.find(|&place| group_at(place) == Some(group)) {
+            visits.insert(next);
+        }
     }
 }
