@@ -135,7 +135,7 @@ impl ByteSet {
     /// Whether there is no member.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.0[0] | self.0[1] | self.0[2] | self.0[3] == 0
     }
 
     /// The members in ascending order.

@@ -27,6 +27,9 @@ SecRule ARGS:mode "@streq half" "id:8,phase:1,pass,nolog,setvar:tx.score=+7,chai
 SecRule ARGS:mode "@streq part" "id:29,phase:1,pass,nolog,ctl:ruleRemoveById=14,chain"
   SecRule REQUEST_URI "@streq /never"
 SecRule ARGS:mode "@streq low" "id:9,phase:1,pass,nolog,setvar:tx.level=0"
+SecRule REMOTE_ADDR "@ipMatch 198.51.100.0/24" "id:30,phase:1,pass,log,ctl:ruleEngine=DetectionOnly,chain"
+  SecRule REQUEST_METHOD "!@streq POST" "chain"
+    SecRule ARGS "@rx bad"
 SecRule REMOTE_ADDR "@ipMatch 198.51.100.0/24" "id:10,phase:1,pass,log,setvar:tx.score=+1"
 SecRule TX:level "@lt 1" "id:11,phase:1,pass,log"
 SecRule REQUEST_HEADERS:X-A "@streq evil" "id:12,phase:1,pass,log,setvar:tx.score=+3"
@@ -137,7 +140,7 @@ fn whatever_came_before_changes_no_verdict() {
             }
         }
     }
-    let told: Vec<u64> = (10..=28).collect();
+    let told: Vec<u64> = (10..=28).chain([30]).collect();
     assert_eq!(
         seen.into_iter().collect::<Vec<_>>(),
         told,

@@ -21,7 +21,7 @@ use super::hyperscan::Database;
 use super::pattern::Needs;
 use super::rule::{Condition, Rule, Selector};
 use super::settle::Settled;
-use super::shelf::{SHELVES, kind_of, shelf};
+use super::shelf::{SHELVES, ShelfSet, kind_of, shelf};
 use super::units::{Narrow, is_gated, needs, way};
 use crate::bytes::ByteSet;
 use crate::transform::UnicodeMap;
@@ -117,6 +117,8 @@ pub(crate) struct Class {
     pub(crate) walk: Walk,
     /// By shelf: chains with units that a scan finds.
     pub(crate) scanned: [ChainSet; SHELVES],
+    /// The shelves with such chains.
+    pub(crate) shelves: ShelfSet,
     /// By kind of value: units that no scan finds, by chain.
     pub(crate) unscanned: [Vec<Unscanned>; 2],
     /// Units that the empty value matches, and their chains.
@@ -356,6 +358,7 @@ fn class_of(group: &Group, units: &Bits) -> Class {
         units: units.clone(),
         walk: Walk::default(),
         scanned: [0; SHELVES],
+        shelves: 0,
         unscanned: [Vec::new(), Vec::new()],
         empty: Vec::new(),
     };
@@ -369,7 +372,10 @@ fn class_of(group: &Group, units: &Bits) -> Class {
         }
         for kind in [PLAIN_VALUES, OTHER_VALUES] {
             match unit.ways[kind] {
-                Way::Scan => class.scanned[unit.shelves[kind]] |= chain,
+                Way::Scan => {
+                    class.scanned[unit.shelves[kind]] |= chain;
+                    class.shelves |= 1 << unit.shelves[kind];
+                }
                 Way::Test => add_unscanned(&mut class.unscanned[kind], number, unit),
                 Way::Never => {}
             }

@@ -88,7 +88,7 @@ impl RuleSet {
             .any(|&rule| self.compiled.head.contains(rule));
         let steady = &self.compiled.steady;
         overlay.changes_steady =
-            changed.any(|&rule| steady.contains(rule)) || steady.has_any_of(&overlay.removed_rules);
+            changed.any(|&rule| steady.concerns(rule)) || steady.has_any_of(&overlay.removed_rules);
         let mut hasher = DefaultHasher::new();
         for source in document.sources.iter() {
             source.text().hash(&mut hasher);

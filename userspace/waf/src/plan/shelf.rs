@@ -18,6 +18,10 @@ pub(crate) const SHELVES: usize = 4 * PARTS;
 /// scanned for them; and so do those whose chains rewrite almost every value, so that the outcome is scanned for them alone.
 pub(crate) const PARTS: usize = 4;
 
+/// A set of shelves, a bit each.
+pub(crate) type ShelfSet = u16;
+const _: () = assert!(SHELVES <= ShelfSet::BITS as usize, "each shelf has a bit");
+
 const QUOTES: ByteSet = ByteSet::of(b"'\"`");
 const MARKS: ByteSet = ByteSet::of(b"<>${}[]\\|^~#!")
     .union(ByteSet::range(0, 31))
@@ -25,7 +29,7 @@ const MARKS: ByteSet = ByteSet::of(b"<>${}[]\\|^~#!")
 
 /// The shelves of a value with these bytes: plain values have their own; others have the common ones, and those for quotes and
 /// for marks if they hold any.
-pub(crate) fn shelves(presence: &ByteSet) -> impl Iterator<Item = usize> {
+pub(crate) fn shelves(presence: &ByteSet) -> ShelfSet {
     let plain = presence.is_subset_of(&PLAIN);
     let has = [
         plain,
@@ -33,7 +37,9 @@ pub(crate) fn shelves(presence: &ByteSet) -> impl Iterator<Item = usize> {
         !plain && presence.intersects(&QUOTES),
         !plain && presence.intersects(&MARKS),
     ];
-    (0..SHELVES).filter(move |&shelf| has[shelf / PARTS])
+    has.iter().rev().fold(0, |set, &has| {
+        set << PARTS | if has { (1 << PARTS) - 1 } else { 0 }
+    })
 }
 
 /// The shelf of a unit for a kind of values, by the bytes that it needs.
@@ -112,7 +118,12 @@ mod tests {
         let fields = rule("ARGS|REQUEST_COOKIES \"@rx x\" \"id:1,phase:2,t:urlDecodeUni");
         let lower = rule("ARGS \"@rx x\" \"id:1,phase:2,t:lowercase");
         let wide = rule("ARGS|REQUEST_HEADERS \"@rx x\" \"id:1,phase:2");
-        let shelves_of = |text: &[u8]| shelves(&ByteSet::present_in(text)).collect::<Vec<_>>();
+        let shelves_of = |text: &[u8]| {
+            let set = shelves(&ByteSet::present_in(text));
+            (0..SHELVES)
+                .filter(|shelf| set & 1 << shelf != 0)
+                .collect::<Vec<_>>()
+        };
         for (needs, text) in [
             (&b""[..], &b"a(b"[..]),
             (b"'a", b"a'b"),

@@ -18,6 +18,8 @@ pub(crate) struct SteadyRules {
     rules: Bits,
     /// Those that leave nothing but variables of `TX` behind where a link matched whose chain did not.
     idle: Bits,
+    /// By rule: so many of its first links are steady, and do nothing where they match; 0 at the end is left out.
+    firm: Vec<u8>,
     /// Those whose match does nothing but set variables of `TX` that are known by name.
     setting: Bits,
     /// Other rules that change more for steady rules than variables of `TX` where they match, and where a link does whose chain does not.
@@ -38,7 +40,11 @@ impl SteadyRules {
                 continue;
             };
             let is_removed_from = |removal: &TargetRemoval| removal.rules.contains(&index);
-            if removals.iter().any(is_removed_from) || !rule.links.iter().all(is_steady) {
+            if removals.iter().any(is_removed_from) {
+                continue;
+            }
+            found.note_firm(index, rule);
+            if !rule.links.iter().all(is_steady) {
                 continue;
             }
             found.rules.insert(index);
@@ -84,6 +90,27 @@ impl SteadyRules {
             let word = rules.get(rule as usize / 64).copied().unwrap_or_default();
             word & (1 << (rule % 64)) != 0
         })
+    }
+
+    fn note_firm(&mut self, index: u32, rule: &Rule) {
+        let firm = |link: &&Link| is_steady(link) && link.effects.is_empty() && !link.capture;
+        let count = rule.links.iter().take_while(firm).count();
+        let steady = rule.links.get(count).is_some_and(is_steady);
+        let place = index as usize;
+        self.firm.resize(self.firm.len().max(place + 1), 0);
+        // Where the link behind them fails, it did nothing either.
+        self.firm[place] = u8::try_from(count + usize::from(steady)).unwrap_or(u8::MAX);
+    }
+
+    /// Whether a rule does not match again that failed at this link, if what came before is the same.
+    pub(crate) fn fails_again(&self, rule: u32, link: usize) -> bool {
+        let firm = self.firm.get(rule as usize);
+        firm.is_some_and(|firm| link < usize::from(*firm))
+    }
+
+    /// Whether anything is remembered of a rule.
+    pub(super) fn concerns(&self, rule: u32) -> bool {
+        self.contains(rule) || self.fails_again(rule, 0)
     }
 
     /// Whether a rule that did not match, and left `TX` as it was, left nothing else.

@@ -29,6 +29,7 @@ impl Transaction {
             let matched = self.link_matches(plan, link, index, gated && number == 0, work)?;
             self.see(&Event::LinkOver { matched });
             if !matched {
+                self.state.failed_link = number;
                 return Ok(false);
             }
         }

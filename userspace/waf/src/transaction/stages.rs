@@ -205,7 +205,10 @@ impl Stages {
             return;
         }
         let text = self.texts.get(start..end).unwrap_or_default();
-        for shelf in shelves(&stage.presence) {
+        let mut left = shelves(&stage.presence) & class.shelves;
+        while left != 0 {
+            let shelf = left.trailing_zeros() as usize;
+            left &= left - 1;
             if stage.chains & class.scanned[shelf] == 0 {
                 continue;
             }

@@ -299,6 +299,8 @@ pub(crate) struct State {
     pub(crate) phase: u8,
     /// Index of the rule that runs.
     pub(crate) rule: u32,
+    /// The link at which a chain failed last.
+    pub(crate) failed_link: usize,
     pub(crate) highest_severity: Option<Severity>,
     pub(crate) limits_exceeded: bool,
     /// A schema of JSON looks for the body.
@@ -347,6 +349,7 @@ impl Default for State {
             allowed_until: 0,
             phase: 0,
             rule: 0,
+            failed_link: 0,
             highest_severity: None,
             limits_exceeded: false,
             takes_json_body: false,

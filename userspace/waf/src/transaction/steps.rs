@@ -196,15 +196,17 @@ impl Transaction {
         if !self.state.steady.holds() {
             return;
         }
-        if plan.steady.contains(rule) {
-            let is_idle = *outcome == Ok(false)
-                && !changed
-                && plan.steady.is_idle_without_match(rule)
-                && plan.gates.group_of(rule).is_none();
-            if is_idle && self.state.steady.is_new() {
+        let is_new = self.state.steady.is_new();
+        let is_steady = plan.steady.contains(rule);
+        if *outcome == Ok(false) && !changed && is_new && plan.gates.group_of(rule).is_none() {
+            let is_idle = is_steady && plan.steady.is_idle_without_match(rule)
+                || plan.steady.fails_again(rule, self.state.failed_link);
+            if is_idle {
                 self.state.steady.note_idle(phase, place);
             }
-            if *outcome == Ok(true) && self.state.steady.is_new() {
+        }
+        if is_steady {
+            if *outcome == Ok(true) && is_new {
                 self.note_steady_match(plan, phase, place);
             }
         } else if changed || plan.steady.is_disturbed_by(rule, *outcome != Ok(false)) {
