@@ -1,6 +1,6 @@
 //! What goes wrong on a host: the program is killed, interfaces go and come, lists are full, somebody else has the interface.
 
-use crate::support::namespace::{CLIENTS, Cable, INTERFACE, SERVER_V4};
+use crate::support::namespace::{CLIENTS, Cable, INTERFACE, SERVER_V4, ip};
 use crate::support::{PinDir, kernel_path_is_there, pass};
 use bascule_tests::{Bascule, Finished, Origin, Setup, eventually};
 use rustix::process::Signal;
@@ -178,5 +178,37 @@ fn the_program_of_another_is_left_alone() {
     );
     told(&bascule, &["ban", "add", BANNED]);
     assert!(wire.cable.arrives_from(BANNED), "it passes everything");
+    // One that a link holds cannot be replaced by whoever is told to.
+    drop(bascule);
+    let bascule = wire.start(", foreign: replace");
+    let status = told(&bascule, &["status"]);
+    assert!(status.contains("cannot be replaced"), "{status}");
     drop((foreign, bascule, origin));
+}
+
+/// One without a link is replaced where the operator says so, and only there.
+#[test]
+fn the_program_of_another_is_replaced_where_that_is_asked_for() {
+    let Some(wire) = Wire::new() else { return };
+    let pinned = format!("{}-foreign", wire.pins.0.display());
+    wire.cable.at_gate(|| {
+        pass::pin(&pinned);
+        // Not `ip -n`: it would have a file system of BPF of its own.
+        ip(&format!("link set {INTERFACE} xdpgeneric pinned {pinned}"));
+    });
+    let _ = std::fs::remove_file(&pinned);
+    let refusing = wire.start("");
+    let status = told(&refusing, &["status"]);
+    assert!(status.contains("another XDP program is on"), "{status}");
+    assert!(status.contains("kernel.foreign: replace"), "{status}");
+    drop(refusing);
+    let bascule = wire.start(", foreign: replace");
+    let status = told(&bascule, &["status"]);
+    assert!(
+        status.contains(&format!("xdp on {INTERFACE} (driver)")),
+        "{status}"
+    );
+    told(&bascule, &["ban", "add", BANNED]);
+    assert!(wire.cable.is_cut_off(BANNED) && wire.cable.arrives_from(OTHER));
+    assert!(bascule.log().contains("was taken off"));
 }

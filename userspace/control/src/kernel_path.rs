@@ -2,10 +2,10 @@
 
 use crate::ban_lists::BanLists;
 use crate::build::ServicePlan;
-use config::{FloodAction, GateVerdict, Kernel, KernelMode};
+use config::{FloodAction, ForeignProgram, GateVerdict, Kernel, KernelMode};
 use kernel::{
-    BanLimits, Bans, Counters, FloodPolicy, Gate, GatePolicy, GateSpec, Mode, RateLimit, Services,
-    SourceLimits, UsedMode,
+    AttachError, BanLimits, Bans, Counters, FloodPolicy, Gate, GatePolicy, GateSpec, Mode,
+    RateLimit, Services, SourceLimits, UsedMode,
 };
 use std::fs::File;
 use std::io;
@@ -60,7 +60,7 @@ impl KernelPath {
     ) -> Result<(), String> {
         let outcome = match kernel {
             None => Outcome::UserSpace("`kernel` is not configured".to_owned()),
-            Some(kernel) => self.attach_to(&spec(kernel), shared)?,
+            Some(kernel) => self.attach_to(&spec(kernel), kernel.foreign, shared)?,
         };
         *self.lock() = outcome;
         self.bans
@@ -71,6 +71,7 @@ impl KernelPath {
     fn attach_to(
         &self,
         spec: &GateSpec,
+        foreign: ForeignProgram,
         shared: Option<(PathBuf, File)>,
     ) -> Result<Outcome, String> {
         let is_upgrade = shared.is_some();
@@ -78,7 +79,7 @@ impl KernelPath {
             Some((path, lock)) if path == spec.pin_dir => {
                 Gate::attach_beside(spec, &self.bans, lock)
             }
-            _ => Gate::attach(spec, &self.bans),
+            _ => displacing(foreign, &spec.interfaces, || Gate::attach(spec, &self.bans)),
         };
         match attached {
             Ok(gate) => Ok(Outcome::Attached(Box::new(gate))),
@@ -175,7 +176,10 @@ impl KernelPath {
             return;
         };
         let spec = spec(kernel);
-        match gate.heal(&spec.interfaces, spec.mode) {
+        let healed = displacing(kernel.foreign, &spec.interfaces, || {
+            gate.heal(&spec.interfaces, spec.mode)
+        });
+        match healed {
             Ok(false) => {}
             Ok(true) => {
                 refused.clear();
@@ -202,9 +206,11 @@ impl KernelPath {
             .set_allowed(kernel.map_or(&[], |kernel| &kernel.allow));
         if let (Outcome::Attached(gate), Some(kernel)) = (&mut *self.lock(), kernel) {
             let spec = spec(kernel);
-            gate.set_interfaces(&spec.interfaces, spec.mode)
-                .and_then(|()| gate.set_policy(&spec.policy))
-                .map_err(|error| error.to_string())?;
+            displacing(kernel.foreign, &spec.interfaces, || {
+                gate.set_interfaces(&spec.interfaces, spec.mode)
+            })
+            .and_then(|()| gate.set_policy(&spec.policy))
+            .map_err(|error| error.to_string())?;
         }
         Ok(())
     }
@@ -306,6 +312,27 @@ fn limits(kernel: &Kernel) -> BanLimits {
     BanLimits {
         addresses: kernel.bans.limit_addresses,
         prefixes: kernel.bans.limit_prefixes,
+    }
+}
+
+/// Attaches; where the operator says so, in the place of others' programs.
+fn displacing<T>(
+    foreign: ForeignProgram,
+    interfaces: &[String],
+    mut attach: impl FnMut() -> Result<T, AttachError>,
+) -> Result<T, AttachError> {
+    let mut displaced = 0;
+    loop {
+        match attach() {
+            Err(AttachError::Occupied { interface })
+                if foreign == ForeignProgram::Replace && displaced < interfaces.len() =>
+            {
+                kernel::take_off(&interface)?;
+                tracing::warn!(interface, "the XDP program of another was taken off");
+                displaced += 1;
+            }
+            outcome => return outcome,
+        }
     }
 }
 

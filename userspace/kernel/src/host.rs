@@ -2,10 +2,12 @@
 
 mod addresses;
 pub(crate) mod bpffs;
+mod foreign;
 pub(crate) mod interfaces;
 mod netdev;
 mod routes;
 
+pub use foreign::take_off;
 pub use routes::is_local;
 
 pub use addresses::own_addresses;

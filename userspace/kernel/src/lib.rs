@@ -33,7 +33,7 @@ pub use gate::{
     remove_pins,
 };
 pub use host::own_addresses;
-pub use host::{BpfFs, HostReport, InterfaceReport, KernelPath, NativeXdp, is_local};
+pub use host::{BpfFs, HostReport, InterfaceReport, KernelPath, NativeXdp, is_local, take_off};
 pub use lookup::{
     Lookup, LookupError, LookupRule, LookupSocket, PREFIXES_MAX, SOCKETS_MAX, Transport,
 };

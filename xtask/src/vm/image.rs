@@ -180,7 +180,7 @@ fn script(tests: &[Test], modules: &[String]) -> String {
     let mut script = String::from(
         "#!/bin/busybox sh
 /bin/busybox --install -s /bin
-export PATH=/bin HOME=/tmp RUST_BACKTRACE=0 RUST_TEST_THREADS=1
+export PATH=/bin HOME=/tmp RUST_BACKTRACE=0 RUST_TEST_THREADS=1 BASCULE_MAY_SET_CLOCK=1
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev

@@ -22,6 +22,16 @@ words! {
 }
 
 words! {
+    /// What is done where somebody else's XDP program is on an interface.
+    pub enum ForeignProgram {
+        /// It stays. The gate is attached nowhere then, and bans hold at accept.
+        Refuse = "refuse",
+        /// The gate takes its place, unless a BPF link of another process holds it.
+        Replace = "replace",
+    }
+}
+
+words! {
     /// What the gate does with packets of a kind.
     pub enum GateVerdict {
         /// They are dropped.
@@ -42,14 +52,17 @@ words! {
 }
 
 block! {
-    /// The XDP gate: drops banned sources before the kernel's network stack sees them. Needs root, or CAP_BPF and
-    /// CAP_NET_ADMIN. Left out: bans work in the proxy alone.
+    /// The XDP gate: drops banned sources before the kernel's network stack sees them. Needs root, or CAP_BPF,
+    /// CAP_NET_ADMIN and CAP_PERFMON. Left out: bans work in the proxy alone.
     #[check(check)]
     pub struct Kernel {
         /// The network interfaces to attach to, at least one.
         interfaces: Vec<Spanned<String>>;
         /// How the program is attached.
         mode: KernelMode = KernelMode::Auto;
+        /// What is done where somebody else's XDP program is on one of them: an interface has one. Where several have to share it, let
+        /// the dispatcher of libxdp call them: load the others behind `xdp-loader`, and this gate on another interface.
+        foreign: ForeignProgram = ForeignProgram::Refuse;
         /// The folder in which maps and links are pinned, on a BPF file system. Drops go on when the process dies, and
         /// the next one adopts them.
         pin: FilePath = FilePath(PathBuf::from("/sys/fs/bpf/bascule"));

@@ -22,7 +22,8 @@ pub use auth::{ApiKey, AuthMethod, ClaimRule, ClaimValue, Jwks, Jwt, TokenAlgori
 pub use auto_ban::{AutoBan, ForwardedAnswer, OffenceWeights};
 pub use cache::{Cache, default_cache_folder};
 pub use kernel::{
-    BanUrl, Bans, Flood, FloodAction, GateLimits, GateVerdict, Kernel, KernelMode, SourceLimits,
+    BanUrl, Bans, Flood, FloodAction, ForeignProgram, GateLimits, GateVerdict, Kernel, KernelMode,
+    SourceLimits,
 };
 pub use layer4::{AcceptProxy, ListenerTimeouts, Protocol, ProxyProtocol, SniRoute};
 pub use limits::{LimitOverrides, Limits, RouteTimeouts, Timeouts};

@@ -86,11 +86,23 @@ pub enum AttachError {
     },
     /// Another program is attached to the interface.
     #[error(
-        "another XDP program is on `{interface}` (`bpftool net` names it); stop what attached it, or leave the interface out"
+        "another XDP program is on `{interface}` (`bpftool net` names it); stop what attached it, leave the interface out, or set \
+         `kernel.foreign: replace`"
     )]
     Occupied {
         /// The interface.
         interface: String,
+    },
+    /// The program of another cannot be taken off the interface.
+    #[error(
+        "the XDP program on `{interface}` cannot be replaced: {error}; where a BPF link holds it (`bpftool link`), only the process that \
+         made the link can let go: stop it"
+    )]
+    Held {
+        /// The interface.
+        interface: String,
+        /// The kernel's answer.
+        error: io::Error,
     },
     /// The interface takes the program in none of the modes that were allowed.
     #[error("`{interface}` does not take an XDP program: {attempts}")]

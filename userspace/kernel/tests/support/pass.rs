@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 const BPF_PROG_LOAD: libc::c_int = 5;
+const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_PROG_TYPE_XDP: u32 = 6;
 const BPF_XDP: u32 = 37;
@@ -33,19 +34,17 @@ struct Link {
     rest: [u64; 4],
 }
 
+/// The part of `union bpf_attr` that pins one.
+#[repr(C)]
+struct Pin {
+    path: u64,
+    program: u32,
+    flags: u32,
+}
+
 /// Attaches it to an interface of this thread's namespace, for as long as the result lives.
 pub(crate) fn attach(interface: &str) -> OwnedFd {
-    // r0 = XDP_PASS; exit
-    let instructions: [u64; 2] = [2 << 32 | 0xb7, 0x95];
-    let load = Load {
-        kind: BPF_PROG_TYPE_XDP,
-        count: 2,
-        instructions: instructions.as_ptr() as u64,
-        license: c"GPL".as_ptr() as u64,
-        ..Load::default()
-    };
-    let program = bpf(BPF_PROG_LOAD, &load);
-    attach_program(program.as_fd(), interface)
+    attach_program(load().as_fd(), interface)
 }
 
 /// Attaches any XDP program in the same way.
@@ -60,10 +59,40 @@ pub(crate) fn attach_program(program: BorrowedFd<'_>, interface: &str) -> OwnedF
         flags: XDP_FLAGS_DRV_MODE,
         ..Link::default()
     };
-    bpf(BPF_LINK_CREATE, &link)
+    opened(bpf(BPF_LINK_CREATE, &link))
 }
 
-fn bpf<T>(command: libc::c_int, attributes: &T) -> OwnedFd {
+/// Pins it, so that `ip` can attach it without a link.
+pub(crate) fn pin(path: &str) {
+    let program = load();
+    let path = CString::new(path).expect("a path");
+    let pin = Pin {
+        path: path.as_ptr() as u64,
+        program: program.as_raw_fd() as u32,
+        flags: 0,
+    };
+    bpf(BPF_OBJ_PIN, &pin);
+}
+
+fn load() -> OwnedFd {
+    // r0 = XDP_PASS; exit
+    let instructions: [u64; 2] = [2 << 32 | 0xb7, 0x95];
+    let load = Load {
+        kind: BPF_PROG_TYPE_XDP,
+        count: 2,
+        instructions: instructions.as_ptr() as u64,
+        license: c"GPL".as_ptr() as u64,
+        ..Load::default()
+    };
+    opened(bpf(BPF_PROG_LOAD, &load))
+}
+
+fn opened(descriptor: libc::c_long) -> OwnedFd {
+    // SAFETY: the descriptor was just opened and belongs to nobody else.
+    unsafe { OwnedFd::from_raw_fd(descriptor as i32) }
+}
+
+fn bpf<T>(command: libc::c_int, attributes: &T) -> libc::c_long {
     // SAFETY: the attributes, and what they point to, outlive the call.
     let result = unsafe {
         libc::syscall(
@@ -74,6 +103,5 @@ fn bpf<T>(command: libc::c_int, attributes: &T) -> OwnedFd {
         )
     };
     assert!(result >= 0, "bpf: {}", io::Error::last_os_error());
-    // SAFETY: the descriptor was just opened and belongs to nobody else.
-    unsafe { OwnedFd::from_raw_fd(result as i32) }
+    result
 }
