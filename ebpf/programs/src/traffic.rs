@@ -89,7 +89,11 @@ fn make(context: &XdpContext) -> Option<u32> {
         put(context, v4::CHECKSUM, checksum(context)?)?;
     }
     if plan.tcp != 0 {
-        let flags = if plan.is_v6 != 0 { v6::TCP_FLAGS } else { v4::TCP_FLAGS };
+        let flags = if plan.is_v6 != 0 {
+            v6::TCP_FLAGS
+        } else {
+            v4::TCP_FLAGS
+        };
         put(context, flags, plan.tcp)?;
     }
     if plan.interface != 0 {

@@ -58,7 +58,7 @@ pub(super) fn find(
     };
     let is_rewritten = flow.kind == FlowKind::Nat as u8 || flow.kind == FlowKind::Reply as u8;
     // SAFETY: every bit pattern is a value of these integers.
-    let (mtu, destination) = unsafe { (query.__bindgen_anon_1.mtu_result, query.__bindgen_anon_4) };
+    let mtu = unsafe { query.__bindgen_anon_1.mtu_result };
     if answer == i64::from(BPF_FIB_LKUP_RET_SUCCESS) {
         flow.hop_mtu = mtu;
         if flow.kind == FlowKind::Tunnel as u8
@@ -69,12 +69,19 @@ pub(super) fn find(
         {
             flow.hop_mtu = learnt.mtu as u16;
         }
+        // Read where it is: with a copy, this and its caller have more stack than Linux 6.1 gives them, which counts in steps
+        // of 32 bytes.
+        let destination = &raw const query.__bindgen_anon_4;
         // SAFETY: as above.
         let is_neighbour = unsafe {
             if is_v4 {
-                destination.ipv4_dst == flow.destination[3]
+                (*destination).ipv4_dst == flow.destination[3]
             } else {
-                destination.ipv6_dst == flow.destination
+                let found = &(*destination).ipv6_dst;
+                found[0] == flow.destination[0]
+                    && found[1] == flow.destination[1]
+                    && found[2] == flow.destination[2]
+                    && found[3] == flow.destination[3]
             }
         };
         if flow.kind == FlowKind::L2Dsr as u8 && !is_neighbour {
