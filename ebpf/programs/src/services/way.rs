@@ -7,6 +7,7 @@ use abi::service::{Flow, FlowKind, V4_MARK};
 use aya_ebpf::bindings::{BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS, bpf_fib_lookup};
 use aya_ebpf::helpers::generated;
 use aya_ebpf::programs::XdpContext;
+use core::mem::MaybeUninit;
 
 /// How long a way is used before it is looked up again. So long a change of routes or neighbours takes to be followed.
 const FRESH_NS: u64 = 1_000_000_000;
@@ -15,6 +16,8 @@ pub(super) const STACK: u32 = 0;
 /// Where the IP header is without VLAN tags.
 pub(super) const UNTAGGED: u32 = 14;
 const AF_INET: u8 = 2;
+const QUERY_WORDS: usize = size_of::<bpf_fib_lookup>() / 8;
+const _: () = assert!(QUERY_WORDS * 8 == size_of::<bpf_fib_lookup>());
 const AF_INET6: u8 = 10;
 
 #[inline(always)]
@@ -33,8 +36,14 @@ pub(super) fn find(
     flow: &mut Flow,
     now_ns: u64,
 ) -> Result<(), Reason> {
-    // SAFETY: all-zero bytes are a value of this struct of integers.
-    let mut query: bpf_fib_lookup = unsafe { core::mem::zeroed() };
+    let mut words = MaybeUninit::<[u64; QUERY_WORDS]>::uninit();
+    for word in 0..QUERY_WORDS {
+        // Word by word, and so that nobody makes a call of it: one more frame, and Linux 6.1 says that the stack is too large.
+        // SAFETY: within the array, which is ours.
+        unsafe { words.as_mut_ptr().cast::<u64>().add(word).write_volatile(0) };
+    }
+    // SAFETY: it is as large, and aligned more strictly; all-zero bytes are a value of this struct of integers.
+    let query = unsafe { &mut *words.as_mut_ptr().cast::<bpf_fib_lookup>() };
     query.ifindex = context.ingress_ifindex() as u32;
     query.l4_protocol = segment.protocol;
     let is_v4 = is_v4(flow);
@@ -51,7 +60,7 @@ pub(super) fn find(
     let answer = unsafe {
         generated::bpf_fib_lookup(
             context.ctx.cast(),
-            &raw mut query,
+            query,
             size_of::<bpf_fib_lookup>() as i32,
             0,
         )
