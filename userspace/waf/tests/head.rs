@@ -4,8 +4,8 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Exchange, compile, get};
-use waf::{CompileOptions, Intervention, Mode, RuleMatch, RuleSet, Scratch, Transaction};
+use common::{Exchange, compile, get, verdict};
+use waf::{CompileOptions, RuleSet, Scratch};
 
 /// Rules that depend on the head alone, such that only seem to, and what stops or changes them.
 const RULES: &str = r#"
@@ -91,17 +91,6 @@ fn rules(text: &str, gates: bool) -> Arc<RuleSet> {
         ..CompileOptions::default()
     };
     Arc::new(compile(text, &options).unwrap())
-}
-
-fn verdict(
-    rules: &Arc<RuleSet>,
-    exchange: &Exchange,
-    scratch: &mut Scratch,
-) -> (Vec<RuleMatch>, Intervention) {
-    let mut transaction = Transaction::new(Arc::clone(rules), &exchange.connection(), Mode::Block);
-    exchange.run(&mut transaction, scratch);
-    let intervention = transaction.intervention().clone();
-    (transaction.matches().to_vec(), intervention)
 }
 
 /// Every target after every other one under each head; which rules matched in all.

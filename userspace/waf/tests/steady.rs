@@ -5,8 +5,8 @@ mod common;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use common::{Exchange, compile, form, get};
-use waf::{CompileOptions, Intervention, Mode, RuleMatch, RuleSet, Scratch, Transaction};
+use common::{Exchange, compile, form, get, verdict};
+use waf::{CompileOptions, RuleSet, Scratch};
 
 /// Rules that look at what other rules did, at who asks and at the body; and rules that disturb them.
 const RULES: &str = r#"
@@ -100,17 +100,6 @@ fn rules(gates: bool) -> Arc<RuleSet> {
         ..CompileOptions::default()
     };
     Arc::new(compile(RULES, &options).unwrap())
-}
-
-fn verdict(
-    rules: &Arc<RuleSet>,
-    exchange: &Exchange,
-    scratch: &mut Scratch,
-) -> (Vec<RuleMatch>, Intervention) {
-    let mut transaction = Transaction::new(Arc::clone(rules), &exchange.connection(), Mode::Block);
-    exchange.run(&mut transaction, scratch);
-    let intervention = transaction.intervention().clone();
-    (transaction.matches().to_vec(), intervention)
 }
 
 #[test]

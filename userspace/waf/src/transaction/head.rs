@@ -26,15 +26,15 @@ pub(crate) struct Head {
     list: Vec<u32>,
 }
 
-/// Where a head stands.
+/// Where what is remembered of transactions like this one stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Memory {
+pub(super) enum Memory {
     /// Nothing is remembered, and nothing will be.
     #[default]
     Off,
-    /// The head was met before.
+    /// There was one before.
     Known,
-    /// It is new.
+    /// This is the first.
     New,
 }
 
@@ -120,7 +120,8 @@ impl Head {
     }
 }
 
-fn place(phase: Phase) -> usize {
+/// Where what is kept by phase lies for one.
+pub(super) fn place(phase: Phase) -> usize {
     usize::from(phase.number()) - 1
 }
 

@@ -7,6 +7,7 @@ use seclang::ast::{BodyProcessor, Phase};
 
 use super::Transaction;
 use super::gated::tag;
+use super::head::{Memory, place};
 use super::state::State;
 use crate::cache::VerdictCache;
 use crate::plan::{Bits, Effect, RuleSet, TxName};
@@ -20,6 +21,7 @@ const NEVER: u32 = u32::MAX;
 /// What a transaction knows of its steady rules from earlier ones, or finds out for later ones.
 #[derive(Debug, Default)]
 pub(crate) struct Steady {
+    /// Off also from where on another rule or a body changed what steady rules look at.
     memory: Memory,
     /// The head, by its number, and the addresses.
     key: Vec<u8>,
@@ -35,18 +37,6 @@ pub(crate) struct Steady {
     done: usize,
     /// As it stands in the cache.
     list: Vec<u32>,
-}
-
-/// Where the memory stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Memory {
-    /// Nothing is remembered, and nothing will be; also from where on another rule or a body changed what steady rules look at.
-    #[default]
-    Off,
-    /// An earlier transaction was the same.
-    Known,
-    /// There was none.
-    New,
 }
 
 impl Steady {
@@ -148,10 +138,6 @@ const UNSET: u32 = u32::MAX;
 fn turn(phase: Phase, at: u32) -> u32 {
     // There are fewer rules than that.
     u32::from(phase.number()) << 28 | at
-}
-
-fn place(phase: Phase) -> usize {
-    usize::from(phase.number()) - 1
 }
 
 impl Transaction {

@@ -71,6 +71,18 @@ pub fn form(target: &str, body: &str) -> Exchange {
     post(target, "application/x-www-form-urlencoded", body)
 }
 
+/// What a worker with this memory says of an exchange.
+pub fn verdict(
+    rules: &Arc<RuleSet>,
+    exchange: &Exchange,
+    scratch: &mut Scratch,
+) -> (Vec<RuleMatch>, Intervention) {
+    let mut transaction = Transaction::new(Arc::clone(rules), &exchange.connection(), Mode::Block);
+    exchange.run(&mut transaction, scratch);
+    let intervention = transaction.intervention().clone();
+    (transaction.matches().to_vec(), intervention)
+}
+
 impl Exchange {
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Vec<u8>>) -> Exchange {
