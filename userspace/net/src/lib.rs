@@ -60,7 +60,7 @@ mod uring;
 pub use accept::Acceptor;
 pub use buffer::{Buffer, Chunk};
 pub use clock::Clock;
-pub use cpu::{cores, pin_to_core, thread_time};
+pub use cpu::{cores, hurry, pin_to_core, thread_time};
 pub use datagram::{Datagram, Datagrams, open_datagrams};
 pub use deadlines::{Deadlines, Slot, TICK};
 pub use driver::{

@@ -97,6 +97,23 @@ fn set_option(socket: impl AsFd, level: c_int, name: c_int, value: c_int) -> io:
     }
 }
 
+/// Puts the calling thread into the lowest class of those that do not wait for their share (sched(7), SCHED_RR), without what it
+/// starts.
+pub(crate) fn schedule_at_once() -> io::Result<()> {
+    const LOWEST: c_int = 1;
+    let parameters = libc::sched_param {
+        sched_priority: LOWEST,
+    };
+    let policy = libc::SCHED_RR | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: the kernel reads a `sched_param` of ours that lives through the call; 0 is the calling thread.
+    let result = unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// A type whose descriptor never changes and stays open for as long as the value lives.
 ///
 /// # Safety

@@ -4,6 +4,7 @@
     reason = "a test that cannot go on says so by a panic"
 )]
 
+mod auto_ban;
 mod changes;
 mod errors;
 mod examples;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-/// It sleeps nearly always, and what it does is short and urgent. Without the right to it, it has to wait for its turn.
+/// Where it may not hurry, it has at least a large share. Without the right to that either, it waits for its turn: on a core that is
+/// busy, milliseconds.
 const NICENESS: i32 = -15;
 
 pub(super) struct Keeper {
@@ -25,7 +26,10 @@ impl Keeper {
     /// Starts the thread. It ends when nobody can send events any more.
     pub(super) fn start(self, events: Receiver<Event>) -> io::Result<()> {
         let run = move || {
-            if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+            // It sleeps nearly always, and what it does is short: its queue is bounded, and so is each event.
+            let hurried =
+                net::hurry().or_else(|_| rustix::process::setpriority_process(None, NICENESS));
+            if let Err(error) = hurried {
                 tracing::debug!(%error, "the thread that bans has no higher priority");
             }
             for event in events {
