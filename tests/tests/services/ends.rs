@@ -82,6 +82,11 @@ impl Connection {
         Ok(connection)
     }
 
+    /// This end of it.
+    pub(crate) fn client(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
     /// Sends something and reads it back, behind the number of the endpoint.
     pub(crate) fn ask(&mut self, bytes: &[u8]) -> io::Result<u8> {
         let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
@@ -119,6 +124,11 @@ impl Asker {
         let patience = Duration::from_millis(300);
         socket.set_read_timeout(Some(patience)).unwrap();
         Self { socket, to }
+    }
+
+    /// This end.
+    pub(crate) fn client(&self) -> SocketAddr {
+        self.socket.local_addr().unwrap()
     }
 
     /// The endpoint that answers.

@@ -11,3 +11,4 @@ mod health;
 mod modes;
 mod network;
 mod reload;
+mod user_space;

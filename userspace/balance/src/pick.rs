@@ -247,7 +247,8 @@ impl Choice<'_> {
 
     /// The endpoint of a key, or the one that stands in for it while it is not available.
     fn by_hash(&self, key: u64) -> Option<usize> {
-        let slots = &self.upstream.table;
+        let live = self.upstream.slots();
+        let slots = live.as_deref().unwrap_or(&self.upstream.table);
         let mut index = 0;
         for probe in 0..MAX_HASH_PROBES {
             let hash = if probe == 0 {
@@ -256,6 +257,9 @@ impl Choice<'_> {
                 mix(key.wrapping_add(probe))
             };
             index = usize::from(*slots.get((hash % slots.len().max(1) as u64) as usize)?);
+            if index >= self.count() {
+                return None;
+            }
             if self.is_available(index) {
                 return Some(index);
             }

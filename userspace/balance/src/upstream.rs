@@ -8,9 +8,9 @@ use crate::{
 };
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// A group of endpoints that serve the same requests. What changes while it serves are atomics; the rest is immutable.
@@ -25,6 +25,8 @@ pub struct Upstream {
     pub(crate) algorithm: Algorithm,
     /// What the algorithm has worked out in advance: the turns of weighted round robin, or the slots of a Maglev table.
     pub(crate) table: Box<[u16]>,
+    /// Slots in the place of `table`, where somebody else decides who takes part ([`Upstream::set_slots`]).
+    slots: RwLock<Option<Arc<[u16]>>>,
     /// Whether active probes decide about health.
     probed: bool,
     passive: Option<Passive>,
@@ -82,6 +84,7 @@ impl Upstream {
             name: spec.name.into(),
             algorithm: spec.algorithm,
             table,
+            slots: RwLock::default(),
             probed: spec.health.is_some(),
             passive: spec.passive,
             transport: spec.transport,
@@ -110,6 +113,19 @@ impl Upstream {
         self.epoch = old.epoch;
         self.cursor.0.store(old.cursor.0.load(Relaxed), Relaxed);
         self.budget = Arc::clone(&old.budget);
+    }
+
+    /// Has hashes lead to endpoints by these slots from now on, as an L4 service in the kernel has it. Each is the index of
+    /// an endpoint; one that there is not stands for none.
+    pub fn set_slots(&self, slots: Arc<[u16]>) {
+        *self.slots.write().unwrap_or_else(PoisonError::into_inner) = Some(slots);
+    }
+
+    pub(crate) fn slots(&self) -> Option<Arc<[u16]>> {
+        self.slots
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The name in logs and metrics.

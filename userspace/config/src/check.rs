@@ -2,7 +2,7 @@
 
 mod addresses;
 
-use crate::blocks::{AuthMethod, Listener, Protocol, ProxyVersion, WafMode};
+use crate::blocks::{AuthMethod, Listener, Protocol, ProxyVersion, ServiceMode, WafMode};
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Kind, Span};
 use crate::document::{Node, Value};
@@ -247,12 +247,16 @@ fn services(config: &Config, reader: &mut Reader<'_>) {
     for (index, entry) in config.services.iter().enumerate() {
         let address = &entry.value.address;
         let at = format!("services.{}.address", entry.name.value);
-        if config.kernel.is_none() {
-            let found = "services are balanced by the XDP gate, which is not configured";
+        let mode = &entry.value.mode;
+        if config.kernel.is_none() && *mode != ServiceMode::Nat {
+            let found = format!(
+                "`mode: {}` needs the XDP gate, which is not configured",
+                mode.name()
+            );
             reader.report(
                 Diagnostic::error(Kind::Conflict, entry.name.span, found)
                     .at("services")
-                    .remedy("add `kernel: { interfaces: [eth0] }` with the interfaces that clients and endpoints are at"),
+                    .remedy("add `kernel: { interfaces: [eth0] }` with the interfaces that clients and endpoints are at; `mode: nat` is done by the proxy without it"),
             );
         }
         let earlier = config.services.iter().take(index);

@@ -2,7 +2,7 @@
 
 use crate::build::{self, Memory, PolicyReport};
 use crate::lookup::Lookups;
-use config::{Config, Diagnostic, Diagnostics, Io, Kind};
+use config::{Config, Diagnostic, Diagnostics, Io, Kind, ServiceMode};
 use kernel::HostReport;
 use net::Driver;
 use std::path::Path;
@@ -36,7 +36,11 @@ pub fn check(path: &Path) -> Result<CheckReport, Diagnostics> {
     let built = {
         // Loaded to see whether it can be, and gone with the end of this: nothing finds a socket by it.
         let reason = Lookups::default().open(&loaded.config);
-        build::build(&loaded, &Memory::default().binding_each(reason), true)?
+        let no_gate = loaded.config.kernel.is_none();
+        let memory = Memory::default()
+            .binding_each(reason)
+            .without_gate(no_gate.then(|| "`kernel` is not configured".to_owned()));
+        build::build(&loaded, &memory, true)?
     };
     let mut warnings = built.warnings;
     for policy in &built.policies {
@@ -59,6 +63,13 @@ pub fn check(path: &Path) -> Result<CheckReport, Diagnostics> {
         .as_ref()
         .map_or(Path::new(PIN), |kernel| &kernel.pin.0);
     let kernel = HostReport::probe(&interfaces, pin);
+    if let Some(obstacle) = kernel
+        .obstacles()
+        .first()
+        .filter(|_| config.kernel.is_some())
+    {
+        warnings.extend(in_want_of_the_gate(config, obstacle));
+    }
     let (io, io_reason) = match (config.io, net::Uring::probe()) {
         (Io::Epoll, _) => (
             net::Epoll::NAME,
@@ -80,4 +91,18 @@ pub fn check(path: &Path) -> Result<CheckReport, Diagnostics> {
         io,
         io_reason,
     })
+}
+
+/// Services that would not start here.
+fn in_want_of_the_gate(config: &Config, obstacle: &str) -> Vec<Diagnostic> {
+    let services = config.services.iter();
+    services
+        .filter(|entry| entry.value.mode != ServiceMode::Nat)
+        .map(|entry| {
+            let mode = entry.value.mode.name();
+            let found = format!("`mode: {mode}` needs the XDP gate, which this process cannot attach: {obstacle}");
+            Diagnostic::warning(Kind::Risky, entry.name.span, found)
+                .remedy("`bascule run` would not start like this; `mode: nat` is done by the proxy without the gate")
+        })
+        .collect()
 }

@@ -5,7 +5,7 @@ use crate::build::ServicePlan;
 use config::{FloodAction, ForeignProgram, GateVerdict, Kernel, KernelMode};
 use kernel::{
     AttachError, BanLimits, Bans, Counters, FloodPolicy, Gate, GatePolicy, GateSpec, Mode,
-    RateLimit, Services, SourceLimits, UsedMode,
+    RateLimit, ServiceSpec, ServiceStatus, Services, SourceLimits, UsedMode,
 };
 use std::fs::File;
 use std::io;
@@ -124,7 +124,7 @@ impl KernelPath {
         let (Outcome::Attached(gate), Some(kernel)) = (&mut *self.lock(), kernel) else {
             return;
         };
-        let specs: Vec<_> = balanced.plans.iter().map(ServicePlan::now).collect();
+        let specs = in_kernel(&balanced.plans);
         let services = gate.services();
         if let Err(error) = services.read_again().and_then(|()| services.apply(&specs)) {
             tracing::error!(%error, "the L4 services are not all as they were");
@@ -223,26 +223,18 @@ impl KernelPath {
         plans: &[ServicePlan],
     ) -> Result<(), String> {
         let mut balanced = self.balanced();
-        match &*self.lock() {
-            Outcome::Attached(gate) => {
-                let services = gate.services();
-                if let Some(kernel) = kernel {
-                    services.set_flows(kernel.flows);
-                }
-                for plan in plans.iter().filter(|_| balanced.plans.is_empty()) {
-                    plan.adopt(&services);
-                }
-                let specs: Vec<_> = plans.iter().map(ServicePlan::now).collect();
-                services.apply(&specs).map_err(|error| error.to_string())?;
-                services.keep_neighbours();
+        if let Outcome::Attached(gate) = &*self.lock() {
+            let services = gate.services();
+            if let Some(kernel) = kernel {
+                services.set_flows(kernel.flows);
             }
-            Outcome::UserSpace(_) if plans.is_empty() => {}
-            Outcome::UserSpace(reason) => {
-                return Err(format!(
-                    "`services` are balanced by the XDP gate, which is not attached: {reason}. For `l2_dsr` and `ipip` \
-                     there is no other way, and for `nat` none yet"
-                ));
+            for plan in plans.iter().filter(|_| balanced.plans.is_empty()) {
+                plan.adopt(&services);
             }
+            services
+                .apply(&in_kernel(plans))
+                .map_err(|error| error.to_string())?;
+            services.keep_neighbours();
         }
         balanced.plans = plans.to_vec();
         Ok(())
@@ -254,11 +246,17 @@ impl KernelPath {
         if balanced.plans.is_empty() || balanced.is_left {
             return Ok(());
         }
+        let in_user_space = balanced.plans.iter().filter(|plan| plan.is_in_user_space());
+        for plan in in_user_space {
+            plan.follow_in_user_space()
+                .map_err(|error| error.to_string())?;
+        }
         let Some(services) = self.services() else {
             return Ok(());
         };
-        let specs: Vec<_> = balanced.plans.iter().map(ServicePlan::now).collect();
-        let applied = services.apply(&specs).map_err(|error| error.to_string());
+        let applied = services
+            .apply(&in_kernel(&balanced.plans))
+            .map_err(|error| error.to_string());
         if remind {
             services.keep_neighbours();
         }
@@ -277,6 +275,29 @@ impl KernelPath {
             Outcome::Attached(gate) => Some(gate.services()),
             Outcome::UserSpace(_) => None,
         }
+    }
+
+    /// Why there is no gate; none where there is one.
+    pub(crate) fn missing(&self) -> Option<String> {
+        match &*self.lock() {
+            Outcome::Attached(_) => None,
+            Outcome::UserSpace(reason) => Some(reason.clone()),
+        }
+    }
+
+    /// Every service with what was counted of it.
+    pub(crate) fn service_status(&self) -> Vec<(ServiceStatus, bool)> {
+        let status = self.services().map(|services| services.status());
+        let mut all: Vec<_> = status
+            .and_then(Result::ok)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|status| (status, true))
+            .collect();
+        let balanced = self.balanced();
+        let plans = balanced.plans.iter().filter(|plan| plan.is_in_user_space());
+        all.extend(plans.map(|plan| (plan.status(), false)));
+        all
     }
 
     fn balanced(&self) -> MutexGuard<'_, Balanced> {
@@ -306,6 +327,12 @@ impl KernelPath {
     fn lock(&self) -> MutexGuard<'_, Outcome> {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What of the services the gate balances.
+fn in_kernel(plans: &[ServicePlan]) -> Vec<ServiceSpec> {
+    let plans = plans.iter().filter(|plan| !plan.is_in_user_space());
+    plans.map(ServicePlan::now).collect()
 }
 
 fn limits(kernel: &Kernel) -> BanLimits {

@@ -182,10 +182,10 @@ impl Supervisor {
         self.kernel.follow_health(remind)
     }
 
-    /// The L4 services with their counters; none without a gate, or where they cannot be read.
-    pub(crate) fn services(&self) -> Vec<kernel::ServiceStatus> {
-        let status = self.kernel.services().map(|services| services.status());
-        status.and_then(Result::ok).unwrap_or_default()
+    /// The L4 services with their counters, and whether the gate balances them. Those that it should tell of and cannot are left
+    /// out.
+    pub(crate) fn services(&self) -> Vec<(kernel::ServiceStatus, bool)> {
+        self.kernel.service_status()
     }
 
     /// Attaches the gate to interfaces that have come back.

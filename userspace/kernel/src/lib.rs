@@ -45,5 +45,8 @@ pub use services::{
 pub use steer::{Loads, Steering, WorkerLoad};
 pub use unwrap::{Unwrap, UnwrapCounts};
 
+/// Slots of the table of an L4 service.
+pub const SERVICE_SLOTS: u32 = abi::service::MAGLEV_SLOTS;
+
 /// Where maps and links are pinned unless the operator says otherwise.
 pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/bascule";

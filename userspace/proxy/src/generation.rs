@@ -246,6 +246,8 @@ pub enum HashBy {
     Cookie(String),
     /// The client's address.
     Source,
+    /// A client as L4 services in the kernel hash it.
+    Client(balance::Affinity),
 }
 
 /// Addresses that are let in. Both lists empty: everybody.

@@ -35,8 +35,9 @@ words! {
 }
 
 block! {
-    /// An L4 service, balanced by the XDP gate: it needs the block `kernel`, and a kernel that forwards packets
-    /// (`sysctl net.ipv4.ip_forward`, `net.ipv6.conf.all.forwarding`).
+    /// An L4 service, balanced by the XDP gate of the block `kernel`; it needs a kernel that forwards packets
+    /// (`sysctl net.ipv4.ip_forward`, `net.ipv6.conf.all.forwarding`). Where there is no gate, and for loopback addresses, the
+    /// proxy takes the connections of `nat` and gives them to the same endpoints, which see an address of this host then.
     #[check(check)]
     pub struct Service {
         /// Where clients send to: address, port and protocol, such as `192.0.2.1:53/udp`.

@@ -69,3 +69,19 @@ fn two_services_do_not_share_an_address() {
     two("'192.0.2.1:53/tcp'").is_good();
     two("'192.0.2.1:54/udp'").is_good();
 }
+
+#[test]
+fn only_nat_goes_without_the_gate() {
+    let one = |mode: &str| {
+        with(&format!(
+            "services: {{ «dns: {{ address: '192.0.2.1:53/udp', {mode} endpoints: ['10.0.0.1:53'] }} }}"
+        ))
+    };
+    one("").is_good();
+    for mode in ["mode: l2_dsr,", "mode: ipip, source: 10.0.0.9,"] {
+        one(mode)
+            .finds(Kind::Conflict)
+            .says("XDP gate")
+            .remedy("kernel");
+    }
+}

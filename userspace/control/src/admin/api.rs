@@ -70,7 +70,7 @@ pub struct Status {
     pub waf: Vec<PolicyStatus>,
     /// Where requests go.
     pub upstreams: Vec<UpstreamStatus>,
-    /// L4 services; empty without the XDP gate.
+    /// L4 services.
     #[serde(default)]
     pub services: Vec<L4ServiceStatus>,
     /// What the XDP gate counted, by reason; empty without it.
@@ -209,6 +209,9 @@ pub struct L4ServiceStatus {
     pub address: String,
     /// How packets reach endpoints: `nat`, `l2_dsr` or `ipip`.
     pub mode: String,
+    /// Who balances it: `xdp`, or the `proxy` where there is no gate, which counts connections alone.
+    #[serde(default)]
+    pub by: String,
     /// Its endpoints, in the order of the configuration.
     pub endpoints: Vec<L4EndpointStatus>,
 }

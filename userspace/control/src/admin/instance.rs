@@ -43,8 +43,8 @@ pub(crate) trait Instance: Send + Sync + 'static {
     fn offences(&self) -> &Offences;
     /// The counters of the XDP gate; empty without it, or where they cannot be read.
     fn packets(&self) -> Vec<CounterSample>;
-    /// The L4 services in the kernel.
-    fn services(&self) -> Vec<kernel::ServiceStatus>;
+    /// The L4 services, and whether the gate balances each.
+    fn services(&self) -> Vec<(kernel::ServiceStatus, bool)>;
     /// What rules keep beyond a transaction, by policy.
     fn collections(&self) -> Vec<(String, waf::CollectionStats)>;
     /// Audit records that were lost, by log.
@@ -158,7 +158,7 @@ impl Instance for Supervisor {
         }
     }
 
-    fn services(&self) -> Vec<kernel::ServiceStatus> {
+    fn services(&self) -> Vec<(kernel::ServiceStatus, bool)> {
         Self::services(self)
     }
 

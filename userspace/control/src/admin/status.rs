@@ -94,7 +94,7 @@ fn endpoint(snapshot: &Snapshot) -> EndpointStatus {
     }
 }
 
-fn service(status: &ServiceStatus) -> L4ServiceStatus {
+fn service((status, in_kernel): &(ServiceStatus, bool)) -> L4ServiceStatus {
     L4ServiceStatus {
         name: status.name.clone(),
         address: format!("{}/{}", status.address, status.protocol.name()),
@@ -104,6 +104,7 @@ fn service(status: &ServiceStatus) -> L4ServiceStatus {
             Forwarding::Tunnel => "ipip",
         }
         .to_owned(),
+        by: if *in_kernel { "xdp" } else { "proxy" }.to_owned(),
         endpoints: status.endpoints.iter().map(service_endpoint).collect(),
     }
 }

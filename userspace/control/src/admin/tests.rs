@@ -143,7 +143,7 @@ impl Instance for Pretended {
         &self.ban_lists
     }
 
-    fn services(&self) -> Vec<kernel::ServiceStatus> {
+    fn services(&self) -> Vec<(kernel::ServiceStatus, bool)> {
         Vec::new()
     }
 

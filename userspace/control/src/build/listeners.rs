@@ -73,7 +73,7 @@ fn datagram_plans(site: &mut Site<'_>, listener: &Listener) -> Option<Vec<Datagr
 }
 
 /// One socket a worker. A mere check binds none.
-fn datagram_sockets(
+pub(super) fn datagram_sockets(
     site: &mut Site<'_>,
     listener: &Listener,
     address: SocketAddr,
@@ -100,7 +100,7 @@ fn datagram_sockets(
     Some(sockets)
 }
 
-fn plan(site: &mut Site<'_>, listener: &Listener) -> Option<ListenerPlan> {
+pub(super) fn plan(site: &mut Site<'_>, listener: &Listener) -> Option<ListenerPlan> {
     let address = listener.address.value;
     let limits = site.config.limits.with(&listener.limits);
     let admission = site

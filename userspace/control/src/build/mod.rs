@@ -10,6 +10,7 @@ mod routes;
 mod rule_sets;
 mod services;
 mod upstreams;
+mod user_space;
 pub(crate) mod waf;
 
 pub(crate) use rule_sets::SharedRules;
@@ -121,6 +122,8 @@ pub(crate) struct Memory {
     workers: usize,
     /// Why `addresses` of listeners are bound one by one; none where sk_lookup finds their sockets.
     bind_each: Option<String>,
+    /// Why services are balanced in user space; none where the gate does it.
+    no_gate: Option<String>,
     admissions: HashMap<SocketAddr, Arc<Admission>>,
     /// Sockets for datagrams, one a worker.
     datagrams: DatagramSockets,
@@ -155,6 +158,19 @@ impl Memory {
             bind_each: reason,
             ..self
         }
+    }
+
+    /// The same, on a host without the XDP gate where there is a reason: the proxy balances services.
+    pub(crate) fn without_gate(self, reason: Option<String>) -> Self {
+        Self {
+            no_gate: reason,
+            ..self
+        }
+    }
+
+    /// Why services are balanced in user space, where they are.
+    pub(crate) fn no_gate(&self) -> Option<&str> {
+        self.no_gate.as_deref()
     }
 
     /// The sockets of listeners for datagrams.
@@ -245,6 +261,7 @@ pub(crate) fn build(loaded: &Loaded, before: &Memory, dry: bool) -> Result<Built
             number: before.number + 1,
             workers: before.workers,
             bind_each: before.bind_each.clone(),
+            no_gate: before.no_gate.clone(),
             ..Memory::default()
         },
         files: BTreeSet::new(),
@@ -252,10 +269,14 @@ pub(crate) fn build(loaded: &Loaded, before: &Memory, dry: bool) -> Result<Built
         key_files: Vec::new(),
         dry,
     };
-    let listeners = listeners::build(&mut site);
-    let datagrams = listeners::datagrams(&mut site);
-    let (upstreams, mut probes) = upstreams::build(&mut site);
+    let mut listeners = listeners::build(&mut site);
+    let mut datagrams = listeners::datagrams(&mut site);
+    let (mut upstreams, mut probes) = upstreams::build(&mut site);
     probes.extend(services::build(&mut site));
+    let parts = user_space::build(&mut site, upstreams.len());
+    listeners.extend(parts.listeners);
+    datagrams.extend(parts.datagrams);
+    upstreams.extend(parts.upstreams);
     let (policies, reports) = waf::build(&mut site);
     let (methods, keys) = auth::build(&mut site);
     let routes = routes::build(&mut site, &policies, &methods);

@@ -4,8 +4,11 @@ use super::upstreams::{health_check, probe_kind};
 use super::{ProbePlan, Site};
 use balance::{Affinity, Algorithm, EndpointSpec, Upstream, UpstreamSpec};
 use config::{Entry, Service, ServiceAffinity, ServiceMode, ServiceProtocol};
-use kernel::{EndpointState, Forwarding, Protocol, ServiceEndpoint, ServiceSpec, Services};
-use std::sync::Arc;
+use kernel::{
+    EndpointState, Forwarding, Protocol, ServiceEndpoint, ServiceEndpointStatus, ServiceError,
+    ServiceSpec, ServiceStatus, Services,
+};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// A service, and what probes say of its endpoints.
@@ -15,6 +18,10 @@ pub(crate) struct ServicePlan {
     /// The same endpoints in the same order.
     health: Arc<Upstream>,
     is_probed: bool,
+    /// The proxy balances it, the gate does not.
+    is_in_user_space: bool,
+    /// The endpoints that the proxy chooses among at the moment, with their states.
+    chosen: Arc<Mutex<Vec<ServiceEndpoint>>>,
 }
 
 impl ServicePlan {
@@ -27,6 +34,60 @@ impl ServicePlan {
             }
         }
         spec
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    pub(super) fn affinity(&self) -> Affinity {
+        self.spec.affinity
+    }
+
+    pub(crate) fn balancer(&self) -> &Arc<Upstream> {
+        &self.health
+    }
+
+    pub(crate) fn is_in_user_space(&self) -> bool {
+        self.is_in_user_space
+    }
+
+    /// Has the proxy choose as the gate would now.
+    pub(super) fn balance_in_user_space(&self) -> Result<(), ServiceError> {
+        let now = self.now();
+        self.health.set_slots(now.slots()?.into());
+        *self.chosen.lock().unwrap_or_else(PoisonError::into_inner) = now.endpoints;
+        Ok(())
+    }
+
+    /// The same, where probes have found something else since.
+    pub(crate) fn follow_in_user_space(&self) -> Result<(), ServiceError> {
+        let is_same = {
+            let chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+            *chosen == self.now().endpoints
+        };
+        if is_same {
+            return Ok(());
+        }
+        self.balance_in_user_space()
+    }
+
+    /// What the proxy did of it.
+    pub(crate) fn status(&self) -> ServiceStatus {
+        let now = self.now();
+        let counted = self.health.snapshots(Instant::now());
+        let endpoints = now
+            .endpoints
+            .iter()
+            .zip(counted)
+            .map(|(one, counted)| ServiceEndpointStatus::of_connections(one, counted.requests));
+        ServiceStatus {
+            endpoints: endpoints.collect(),
+            name: now.name.clone(),
+            address: now.address,
+            protocol: now.protocol,
+            forwarding: now.forwarding,
+        }
     }
 
     /// Takes over which endpoints are down from what is in the kernel: the process that put it there has probed them. The
@@ -47,10 +108,13 @@ pub(super) fn build(site: &mut Site<'_>) -> Vec<ProbePlan> {
     for entry in &config.services {
         let spec = spec(entry);
         let health = entry.value.health.as_ref();
-        let name = format!("services.{}", entry.name.value);
+        let name = super::user_space::label(entry.name.as_str());
         let upstream = UpstreamSpec {
             name: name.clone(),
-            algorithm: Algorithm::RoundRobin,
+            // Its table is that of the gate, which is put in its place.
+            algorithm: Algorithm::Hash {
+                table_size: kernel::SERVICE_SLOTS,
+            },
             endpoints: spec
                 .endpoints
                 .iter()
@@ -82,15 +146,44 @@ pub(super) fn build(site: &mut Site<'_>) -> Vec<ProbePlan> {
             header: None,
         }));
         let is_probed = health.is_some();
+        let is_in_user_space = match user_space(site, entry) {
+            Ok(is_in_user_space) => is_in_user_space,
+            Err(why) => {
+                let mode = entry.value.mode.name();
+                let found = format!("`mode: {mode}` needs the XDP gate: {why}");
+                site.error(
+                    entry.name.span,
+                    found,
+                    "use `mode: nat`, which the proxy does without the gate",
+                );
+                continue;
+            }
+        };
         let health = Arc::clone(&upstream);
         site.after.upstreams.insert(name, upstream);
         site.after.services.push(ServicePlan {
             spec,
             health,
             is_probed,
+            is_in_user_space,
+            chosen: Arc::default(),
         });
     }
     probes
+}
+
+/// Whether the proxy balances a service; why the gate, which it needs, does not.
+fn user_space(site: &Site<'_>, entry: &Entry<Service>) -> Result<bool, String> {
+    let address = entry.value.address.value.socket;
+    let why = if address.ip().is_loopback() {
+        Some(format!("packets to {} come by no interface", address.ip()))
+    } else {
+        site.before.no_gate.clone()
+    };
+    match why {
+        Some(why) if entry.value.mode != ServiceMode::Nat => Err(why),
+        why => Ok(why.is_some()),
+    }
 }
 
 fn spec(entry: &Entry<Service>) -> ServiceSpec {

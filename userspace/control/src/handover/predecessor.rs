@@ -43,6 +43,11 @@ pub(crate) struct HandedSocket {
 }
 
 impl Handed {
+    /// Whether there are sockets of a listener with this address.
+    pub(crate) fn has_listener(&self, address: SocketAddr) -> bool {
+        self.listeners.contains_key(&address)
+    }
+
     /// The sockets of a listener.
     pub(crate) fn listener(&mut self, address: SocketAddr) -> Option<Vec<TcpListener>> {
         self.listeners.remove(&address)

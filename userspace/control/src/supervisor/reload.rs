@@ -36,11 +36,14 @@ impl Supervisor {
         }
     }
 
-    fn reload_now(&self) -> Result<Reloaded, Diagnostics> {
+    pub(super) fn reload_now(&self) -> Result<Reloaded, Diagnostics> {
         *self.read_at.lock().unwrap_or_else(PoisonError::into_inner) = FileTime::now();
         let loaded = Config::load(&self.options.config)?;
         let bind_each = self.lookups.open(&loaded.config);
-        let memory = self.lock().memory.clone().binding_each(bind_each);
+        let memory = self.lock().memory.clone();
+        let memory = memory
+            .binding_each(bind_each)
+            .without_gate(self.kernel.missing());
         let mut built = build::build(&loaded, &memory, false)?;
         let old = self.lock().bound.clone();
         let mut bound = bind_new(&loaded, &built, &self.sockets, &old, &mut Handed::default())?;

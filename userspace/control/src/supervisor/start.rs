@@ -154,7 +154,9 @@ impl Supervisor {
             Workers::Count(count) => usize::from(count),
         });
         let lookups = Lookups::default();
-        let memory = Memory::for_workers(worker_count).binding_each(lookups.open(config));
+        let memory = Memory::for_workers(worker_count)
+            .binding_each(lookups.open(config))
+            .without_gate(no_gate(config, handed));
         let mut built = build::build(&loaded, &memory, false).map_err(StartError::Config)?;
         report(&loaded.report(std::mem::take(&mut built.warnings)));
         built.install_keys();
@@ -227,10 +229,18 @@ impl Supervisor {
         self.kernel
             .attach(kernel.as_ref(), pins)
             .map_err(StartError::Kernel)?;
-        let services = self.lock().memory.services().to_vec();
-        self.kernel
-            .balance(kernel.as_ref(), &services)
-            .map_err(StartError::Kernel)?;
+        let (services, expected) = {
+            let memory = &self.lock().memory;
+            (memory.services().to_vec(), memory.no_gate().is_none())
+        };
+        if !services.is_empty() && expected != self.kernel.missing().is_none() {
+            // The proxy has to balance what the gate was to, or the other way round.
+            self.reload_now().map_err(StartError::Config)?;
+        } else {
+            self.kernel
+                .balance(kernel.as_ref(), &services)
+                .map_err(StartError::Kernel)?;
+        }
         self.lookups.commit();
         self.recall_bans();
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -239,4 +249,16 @@ impl Supervisor {
             None => Ok(()),
         }
     }
+}
+
+/// Why no gate is expected to balance services, before it was tried: without one they need sockets, which a process that
+/// had none hands over.
+fn no_gate(config: &Config, handed: &Handed) -> Option<String> {
+    if config.kernel.is_none() {
+        return Some("`kernel` is not configured".to_owned());
+    }
+    let mut addresses = config.services.iter().map(|entry| &entry.value.address);
+    addresses
+        .any(|address| handed.has_listener(address.value.socket))
+        .then(|| "the process before had none".to_owned())
 }

@@ -1,9 +1,9 @@
 //! What the operator says about services.
 
 use super::ServiceError;
-use abi::service::{Address, Affinity, Endpoint, Service, ServiceKey, v4};
+use abi::service::{Address, Affinity, Endpoint, MAGLEV_SLOTS, Service, ServiceKey, v4};
 pub use abi::service::{EndpointState, Forwarding};
-use balance::maglev::Backend;
+use balance::maglev::{self, Backend};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -86,6 +86,27 @@ impl ServiceSpec {
             },
             reserved: [0; 2],
         }
+    }
+}
+
+impl ServiceSpec {
+    /// The slots of the table that the kernel gets, for who balances the same service in user space: each is the index of
+    /// one of its endpoints, `u16::MAX` where none takes flows.
+    ///
+    /// # Errors
+    /// Where no such table can be made.
+    pub fn slots(&self) -> Result<Vec<u16>, ServiceError> {
+        let backends: Vec<(u16, Backend)> = (0..)
+            .zip(&self.endpoints)
+            .filter_map(|(index, one)| Some((index, one.backend()?)))
+            .collect();
+        let table: Vec<Backend> = backends.iter().map(|(_, backend)| *backend).collect();
+        let slots = maglev::table(MAGLEV_SLOTS, &table).map_err(ServiceError::Table)?;
+        let endpoint = |slot: u16| {
+            let backend = backends.get(usize::from(slot));
+            backend.map_or(u16::MAX, |(index, _)| *index)
+        };
+        Ok(slots.into_iter().map(endpoint).collect())
     }
 }
 

@@ -55,6 +55,16 @@ impl ServiceStatus {
 }
 
 impl ServiceEndpointStatus {
+    /// Of an endpoint whose connections are counted, and not its packets: user space balances.
+    #[must_use]
+    pub fn of_connections(endpoint: &ServiceEndpoint, connections: u64) -> Self {
+        let counter = EndpointCounter {
+            flows: connections,
+            ..EndpointCounter::default()
+        };
+        Self::new(endpoint, &counter)
+    }
+
     pub(super) fn new(endpoint: &ServiceEndpoint, counter: &EndpointCounter) -> Self {
         Self {
             address: endpoint.address,

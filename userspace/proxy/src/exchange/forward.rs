@@ -450,7 +450,7 @@ impl<D: Driver> Exchange<'_, D> {
     fn hash(&self, plan: &UpstreamPlan) -> Option<u64> {
         let request = &self.request;
         match plan.hash_by.as_ref()? {
-            HashBy::Source => Some(match request.client {
+            HashBy::Source | HashBy::Client(_) => Some(match request.client {
                 IpAddr::V4(address) => balance::hash_key(&address.octets()),
                 IpAddr::V6(address) => balance::hash_key(&address.octets()),
             }),

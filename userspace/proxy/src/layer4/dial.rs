@@ -31,7 +31,7 @@ pub(super) async fn dial<D: Driver>(
         true => Opening::new(plan, &about(passage, destination, record)),
         false => Opening::default(),
     };
-    let hash = hash(plan, passage.caller.address.ip());
+    let hash = hash(plan, passage.caller.address);
     let mut tried = Tried::NONE;
     let mut last = None;
     loop {
@@ -132,9 +132,10 @@ fn about<'a, D: Driver>(
 }
 
 /// By the client's address, where the upstream goes by a hash: there are no header fields here.
-pub(super) fn hash(plan: &UpstreamPlan, client: IpAddr) -> Option<u64> {
+pub(super) fn hash(plan: &UpstreamPlan, client: SocketAddr) -> Option<u64> {
     match plan.hash_by.as_ref()? {
-        HashBy::Source => Some(match client {
+        HashBy::Client(affinity) => Some(balance::hash_client(client, *affinity)),
+        HashBy::Source => Some(match client.ip().to_canonical() {
             IpAddr::V4(address) => balance::hash_key(&address.octets()),
             IpAddr::V6(address) => balance::hash_key(&address.octets()),
         }),

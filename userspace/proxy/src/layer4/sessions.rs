@@ -217,7 +217,7 @@ impl<D: Driver> Table<D> {
     fn pick(&self, upstream: &UpstreamPlan, client: SocketAddr) -> Result<Picked, Reason> {
         let input = PickInput {
             now: Instant::now(),
-            hash: dial::hash(upstream, client.ip().to_canonical()),
+            hash: dial::hash(upstream, client),
             random: self.worker.random.next(),
             tried: &Tried::NONE,
         };
