@@ -1,5 +1,6 @@
 //! How long it is from a verdict to the first packet that is dropped: `cargo run --release -p bascule-proxy --example
-//! ban_latency`, as root. With `--json` one line of JSON: `{"rounds":…,"idle":{"p50_us":…,"p99_us":…,"max_us":…},"busy":{…}}`.
+//! ban_latency`, as root. `cargo xtask bench kernel` runs it with `--into FILE`: that puts the figures into the object in a file, as
+//! `"ban_latency_us": {"rounds":…,"idle":{"p50":…,"p99":…,"max":…},"busy":{…}}`.
 //!
 //! Real packets on a cable between two namespaces, with the gate at one end. A thread does what a worker does: it reports a
 //! refusal and goes on, here with a datagram of the same client every few microseconds. The first of them that does not
@@ -20,6 +21,7 @@ use namespace::{CLIENTS, Cable, INTERFACE, SERVER_V4};
 use penalty::{Cause, Guard, Policy};
 use prometheus::Registry;
 use proxy::{AutoBan, Metrics, Offences};
+use serde_json::{Value, json};
 use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,6 +54,7 @@ impl Drop for PinDir {
 }
 
 fn main() {
+    let into = file();
     let report = kernel::HostReport::probe(&[], Path::new(kernel::DEFAULT_PIN_DIR));
     if let Some(obstacle) = report.obstacles().first() {
         println!("skipped: {obstacle}");
@@ -78,20 +81,36 @@ fn main() {
     }
     let idle = bench.rounds();
     let busy = while_busy(|| bench.rounds());
-    if std::env::args().any(|argument| argument == "--json") {
-        let json = |times: &Times| {
-            let (p50, p99, max) = (times.at(50), times.at(99), times.at(100));
-            format!(r#"{{"p50_us":{p50:.1},"p99_us":{p99:.1},"max_us":{max:.1}}}"#)
-        };
-        let (idle, busy) = (json(&idle), json(&busy));
-        println!(r#"{{"rounds":{ROUNDS},"idle":{idle},"busy":{busy}}}"#);
-        return;
-    }
     println!("from a verdict to the first dropped packet, {ROUNDS} bans each, microseconds");
-    for (name, times) in [("idle cores", idle), ("busy cores", busy)] {
+    for (name, times) in [("idle cores", &idle), ("busy cores", &busy)] {
         let (p50, p99, max) = (times.at(50), times.at(99), times.at(100));
         println!("  {name}  p50 {p50:>7.1}  p99 {p99:>7.1}  max {max:>7.1}");
     }
+    if let Some(file) = into {
+        let figures = json!({ "rounds": ROUNDS, "idle": idle.json(), "busy": busy.json() });
+        enter(&file, figures);
+    }
+}
+
+/// The file of `--into FILE`.
+fn file() -> Option<PathBuf> {
+    let mut arguments = std::env::args().skip(1);
+    let expected = "expected nothing, or --into FILE";
+    match (arguments.next().as_deref(), arguments.next()) {
+        (None, _) => None,
+        (Some("--into"), Some(file)) => Some(file.into()),
+        _ => panic!("{expected}"),
+    }
+}
+
+/// Puts the figures into an object in a file, or makes one.
+fn enter(file: &Path, figures: Value) {
+    let mut all = match std::fs::read(file) {
+        Ok(text) => serde_json::from_slice(&text).expect("a JSON object"),
+        Err(_) => json!({}),
+    };
+    all["ban_latency_us"] = figures;
+    std::fs::write(file, format!("{all:#}\n")).expect("written");
 }
 
 fn attach(cable: &Cable, pins: &PinDir, bans: &Bans) -> Gate {
@@ -222,6 +241,10 @@ impl Bench {
 struct Times(Vec<Duration>);
 
 impl Times {
+    fn json(&self) -> Value {
+        json!({ "p50": self.at(50), "p99": self.at(99), "max": self.at(100) })
+    }
+
     /// In microseconds.
     fn at(&self, percent: usize) -> f64 {
         let place = (self.0.len() * percent / 100).min(self.0.len() - 1);

@@ -3,6 +3,7 @@
 use crate::failure::{Failure, Outcome};
 use crate::{ebpf, run, setup, tree};
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Builds the programs and the bench and runs it, which prints the table. Arguments are those of the bench program.
@@ -27,8 +28,34 @@ pub(super) fn task(arguments: &[String]) -> Outcome {
     fs::create_dir_all(&out).map_err(crate::failure::at(&out))?;
     let mut bench = Command::new(tree::profile("release").join("examples/bench"));
     bench.arg("--traffic").arg(ebpf::traffic());
-    if !arguments.iter().any(|argument| argument == "--out") {
-        bench.arg("--out").arg(out.join("kernel.json"));
+    let value_of = |name: &str| {
+        let place = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(place + 1)
+    };
+    let file = value_of("--out").map_or_else(|| out.join("kernel.json"), PathBuf::from);
+    if value_of("--out").is_none() {
+        bench.arg("--out").arg(&file);
     }
-    run::run(bench.args(arguments))
+    run::run(bench.args(arguments))?;
+    match value_of("--parts") {
+        None => ban_latency(&file),
+        Some(_) => Ok(()),
+    }
+}
+
+/// From a verdict of the proxy to the first packet that is dropped: with the figures of the others.
+fn ban_latency(file: &Path) -> Outcome {
+    let example = [
+        "run",
+        "--release",
+        "--package",
+        "bascule-proxy",
+        "--example",
+        "ban_latency",
+        "--",
+        "--into",
+    ];
+    // It runs in the folder of the workspace, wherever we do.
+    let file = std::path::absolute(file).map_err(crate::failure::at(file))?;
+    run::run(run::cargo().args(example).arg(file))
 }
