@@ -63,7 +63,8 @@ impl Room {
             name: abi::maps::FLOWS.to_owned(),
         });
         let mut new = new.and_then(Flows::try_from).map_err(room)?;
-        let most = old.info().map_err(room)?.max_entries();
+        // No more than there is room for: a further one would take the place of one that has just moved.
+        let most = old.info().map_err(room)?.max_entries().min(flows);
         let old = Flows::try_from(Map::LruHashMap(old)).map_err(room)?;
         let programs = Programs::load(&mut ebpf)?;
         move_flows(&old, &mut new, most);
