@@ -4,7 +4,7 @@ use super::checksum;
 use super::segment::Segment;
 use crate::packet::protocol;
 use abi::Reason;
-use abi::service::Flow;
+use abi::service::{Address, Flow};
 use aya_ebpf::programs::XdpContext;
 
 /// The furthest that a transport header is looked for. Behind it lie more extension headers than are walked.
@@ -22,46 +22,85 @@ pub(super) fn place<T>(context: &XdpContext, offset: usize) -> Option<*mut T> {
     Some(at as *mut T)
 }
 
-/// The fields of an IPv4 header that change.
-#[repr(C, packed)]
-struct Ipv4 {
-    before: [u8; 8],
-    hops: u8,
-    protocol: u8,
-    checksum: u16,
-    source: u32,
-    destination: u32,
+/// Where fields of headers are, from the header's beginning.
+mod v4 {
+    pub(super) const BYTES: usize = 20;
+    pub(super) const HOPS: usize = 8;
+    pub(super) const CHECKSUM: usize = 10;
+    pub(super) const SOURCE: usize = 12;
+    pub(super) const DESTINATION: usize = 16;
+}
+mod v6 {
+    pub(super) const BYTES: usize = 40;
+    pub(super) const HOPS: usize = 7;
+    pub(super) const SOURCE: usize = 8;
+    pub(super) const DESTINATION: usize = 24;
+}
+/// As far as it is looked at.
+mod tcp {
+    pub(super) const BYTES: usize = 18;
+    pub(super) const CHECKSUM: usize = 16;
+}
+mod udp {
+    pub(super) const BYTES: usize = 8;
+    pub(super) const CHECKSUM: usize = 6;
 }
 
-/// The fields of an IPv6 header that change.
-#[repr(C, packed)]
-struct Ipv6 {
-    before: [u8; 7],
-    hops: u8,
-    source: [u32; 4],
-    destination: [u32; 4],
-}
+/// A header in the packet, compared with the packet's end as a whole. Fields are read and written in one go each: headers lie
+/// at odd places, but this target has no alignment to keep, and an access that says so would be one for each byte.
+struct Header<const BYTES: usize>(*mut [u8; BYTES]);
 
-#[repr(C, packed)]
-struct Tcp {
-    ports: u32,
-    between: [u8; 12],
-    checksum: u16,
-}
+impl<const BYTES: usize> Header<BYTES> {
+    #[inline(always)]
+    fn at(context: &XdpContext, offset: usize) -> Result<Self, Reason> {
+        place(context, offset)
+            .map(Self)
+            .ok_or(Reason::DropMalformed)
+    }
 
-#[repr(C, packed)]
-struct Udp {
-    ports: u32,
-    length: u16,
-    checksum: u16,
+    /// A place in the header; nowhere else than in it.
+    #[inline(always)]
+    fn field<T>(&self, offset: usize) -> *mut T {
+        let within = if offset + size_of::<T>() <= BYTES {
+            offset
+        } else {
+            0
+        };
+        // SAFETY: it lies within the header, whose bytes are in the packet.
+        unsafe { self.0.cast::<u8>().add(within).cast() }
+    }
+
+    #[inline(always)]
+    fn get(&self, offset: usize) -> u16 {
+        // SAFETY: `field` lies in the packet, and every bit pattern is a number.
+        unsafe { self.field::<u16>(offset).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn set<T>(&self, offset: usize, value: T) {
+        // SAFETY: `field` lies in the packet.
+        unsafe { self.field::<T>(offset).write_volatile(value) };
+    }
+
+    #[inline(always)]
+    fn set_address(&self, offset: usize, address: &Address) {
+        self.set(offset, address[0]);
+        self.set(offset + 4, address[1]);
+        self.set(offset + 8, address[2]);
+        self.set(offset + 12, address[3]);
+    }
 }
 
 /// The Ethernet addresses of the way out.
 #[inline(always)]
 pub(super) fn ethernet(context: &XdpContext, flow: &Flow) -> Result<(), Reason> {
-    let addresses: *mut [u8; 12] = place(context, 0).ok_or(Reason::DropMalformed)?;
-    // SAFETY: `place` compared it with the packet's end.
-    unsafe { addresses.write_unaligned(flow.hop_addresses) };
+    let header = Header::<12>::at(context, 0)?;
+    // SAFETY: twelve bytes on a border of four in a value of a map, and every bit pattern is a number.
+    let [first, second, third] =
+        unsafe { (&raw const flow.hop_addresses).cast::<[u32; 3]>().read() };
+    header.set(0, first);
+    header.set(4, second);
+    header.set(8, third);
     Ok(())
 }
 
@@ -82,27 +121,24 @@ pub(super) fn packet(
         return Err(Reason::DropMalformed);
     }
     if segment.is_v6 {
-        let header: *mut Ipv6 = place(context, network).ok_or(Reason::DropMalformed)?;
-        // SAFETY: `place` compared it with the packet's end; the struct is packed, so it has no alignment.
-        let header = unsafe { &mut *header };
+        let header = Header::<{ v6::BYTES }>::at(context, network)?;
         if leaves_here {
-            header.hops = segment.hops - 1;
+            header.set(v6::HOPS, segment.hops - 1);
         }
-        header.source = flow.source;
-        header.destination = flow.destination;
+        header.set_address(v6::SOURCE, &flow.source);
+        header.set_address(v6::DESTINATION, &flow.destination);
     } else {
-        let header: *mut Ipv4 = place(context, network).ok_or(Reason::DropMalformed)?;
-        // SAFETY: as above.
-        let header = unsafe { &mut *header };
+        let header = Header::<{ v4::BYTES }>::at(context, network)?;
         let mut delta = u64::from(flow.address_delta);
         if leaves_here {
             let word = |hops| u32::from(u16::from_ne_bytes([hops, 0]));
             delta += checksum::change(word(segment.hops), word(segment.hops - 1));
-            header.hops = segment.hops - 1;
+            header.set(v4::HOPS, segment.hops - 1);
         }
-        header.checksum = checksum::update(header.checksum, checksum::fold(delta));
-        header.source = flow.source[3];
-        header.destination = flow.destination[3];
+        let sum = checksum::update(header.get(v4::CHECKSUM), checksum::fold(delta));
+        header.set(v4::CHECKSUM, sum);
+        header.set(v4::SOURCE, flow.source[3]);
+        header.set(v4::DESTINATION, flow.destination[3]);
     }
     transport(context, segment, flow)?;
     if leaves_here {
@@ -122,20 +158,18 @@ fn transport(context: &XdpContext, segment: &Segment, flow: &Flow) -> Result<(),
         return Err(Reason::DropMalformed);
     }
     if segment.protocol == protocol::TCP {
-        let header: *mut Tcp = place(context, at).ok_or(Reason::DropMalformed)?;
-        // SAFETY: `place` compared it with the packet's end; the struct is packed, so it has no alignment.
-        let header = unsafe { &mut *header };
-        header.ports = flow.ports;
-        header.checksum = checksum::update(header.checksum, flow.delta);
+        let header = Header::<{ tcp::BYTES }>::at(context, at)?;
+        header.set(0, flow.ports);
+        let sum = header.get(tcp::CHECKSUM);
+        header.set(tcp::CHECKSUM, checksum::update(sum, flow.delta));
     } else {
-        let header: *mut Udp = place(context, at).ok_or(Reason::DropMalformed)?;
-        // SAFETY: as above.
-        let header = unsafe { &mut *header };
-        header.ports = flow.ports;
+        let header = Header::<{ udp::BYTES }>::at(context, at)?;
+        header.set(0, flow.ports);
+        let sum = header.get(udp::CHECKSUM);
         // 0 says that there is no checksum; one that comes out as 0 is written as its other form.
-        if header.checksum != 0 {
-            let sum = checksum::update(header.checksum, flow.delta);
-            header.checksum = if sum == 0 { 0xffff } else { sum };
+        if sum != 0 {
+            let sum = checksum::update(sum, flow.delta);
+            header.set(udp::CHECKSUM, if sum == 0 { 0xffff } else { sum });
         }
     }
     Ok(())
