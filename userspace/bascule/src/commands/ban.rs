@@ -6,8 +6,8 @@ use crate::failure::Failure;
 use crate::instance;
 use crate::output::{Output, table};
 use control::admin::{
-    BanEntry, BanList, BanListLoaded, BanListStatus, BanLists, BanRequest, BanResult, BanShown,
-    OffenceEntry, Score, ScoreList,
+    BanAdded, BanEntry, BanList, BanListLoaded, BanListStatus, BanLists, BanRequest, BanResult,
+    BanShown, OffenceEntry, Score, ScoreList,
 };
 use std::io::{self, Read};
 use std::path::Path;
@@ -26,27 +26,7 @@ pub(super) fn ban(ban: Ban, output: &Output) -> Result<(), Failure> {
                 reason,
             };
             let added = instance::client(&place).ban(&request)?;
-            output.result(&added, || {
-                let target = &added.target;
-                let until = request.ttl_seconds.map_or_else(
-                    || "without end".to_owned(),
-                    |seconds| format!("for {}", duration::show(seconds)),
-                );
-                let place = if added.in_kernel {
-                    "packets are dropped in XDP"
-                } else {
-                    "connections are closed at accept"
-                };
-                match added.result {
-                    BanResult::New => format!("{target} is banned {until}; {place}\n"),
-                    BanResult::Updated => {
-                        format!("{target} was banned already, now {until}; {place}\n")
-                    }
-                    BanResult::InFile => {
-                        format!("{target} is banned by a ban list, without end; {place}\n")
-                    }
-                }
-            })
+            output.result(&added, || added_as_text(&added, request.ttl_seconds))
         }
         Ban::Del { target, place } => {
             let lifted = instance::client(&place).lift(&target)?;
@@ -137,6 +117,26 @@ fn lists_as_text(lists: &BanLists) -> String {
     };
     let rows: Vec<_> = lists.lists.iter().map(row).collect();
     table(["LIST", "KIND", "BANS", "READ", "ERROR"], &rows)
+}
+
+fn added_as_text(added: &BanAdded, ttl_seconds: Option<u64>) -> String {
+    let target = &added.target;
+    let until = ttl_seconds.map_or_else(
+        || "without end".to_owned(),
+        |seconds| format!("for {}", duration::show(seconds)),
+    );
+    let place = if added.in_kernel {
+        "packets are dropped in XDP"
+    } else {
+        "connections are closed at accept"
+    };
+    match added.result {
+        BanResult::New => format!("{target} is banned {until}; {place}\n"),
+        BanResult::Updated => format!("{target} was banned already, now {until}; {place}\n"),
+        BanResult::InFile => {
+            format!("{target} is banned by a ban list, without end; {place}\n")
+        }
+    }
 }
 
 fn shown_as_text(shown: &BanShown) -> String {
