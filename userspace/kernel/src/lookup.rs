@@ -274,21 +274,29 @@ impl Lookup {
                 self.ranges.set(next, *range, 0)?;
                 next += 1;
             }
-            match net {
-                IpNet::V4(_) => {
-                    self.prefixes_v4
-                        .insert(&key_v4(side, *transport, net), ports, 0)?
-                }
-                IpNet::V6(_) => {
-                    self.prefixes_v6
-                        .insert(&key_v6(side, *transport, net), ports, 0)?
-                }
-            }
+            self.insert(side, *transport, net, ports)?;
             if let Some(written) = self.written.get_mut(usize::from(side)) {
                 written.push((*transport, *net));
             }
         }
         Ok(())
+    }
+
+    fn insert(
+        &mut self,
+        side: u8,
+        transport: Transport,
+        net: &IpNet,
+        ports: Ports,
+    ) -> Result<(), MapError> {
+        match net {
+            IpNet::V4(_) => self
+                .prefixes_v4
+                .insert(&key_v4(side, transport, net), ports, 0),
+            IpNet::V6(_) => self
+                .prefixes_v6
+                .insert(&key_v6(side, transport, net), ports, 0),
+        }
     }
 
     fn clear(&mut self, side: u8) {

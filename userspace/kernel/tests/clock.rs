@@ -1,6 +1,7 @@
 //! The wall clock jumps, forwards and back: bans last as long as they were meant to.
 //!
 //! It is everybody's clock, so this runs where somebody says that it may: in a virtual machine (`cargo xtask vm`).
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 #![allow(unsafe_code, reason = "the clock is set by a system call")]
 
 mod support;

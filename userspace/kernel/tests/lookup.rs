@@ -1,4 +1,5 @@
 //! Listeners that serve prefixes and ranges of ports, in namespaces of each test's own: real connections and datagrams.
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod support;

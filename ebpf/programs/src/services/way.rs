@@ -36,14 +36,8 @@ pub(super) fn find(
     flow: &mut Flow,
     now_ns: u64,
 ) -> Result<(), Reason> {
-    let mut words = MaybeUninit::<[u64; QUERY_WORDS]>::uninit();
-    for word in 0..QUERY_WORDS {
-        // Word by word, and so that nobody makes a call of it: one more frame, and Linux 6.1 says that the stack is too large.
-        // SAFETY: within the array, which is ours.
-        unsafe { words.as_mut_ptr().cast::<u64>().add(word).write_volatile(0) };
-    }
-    // SAFETY: it is as large, and aligned more strictly; all-zero bytes are a value of this struct of integers.
-    let query = unsafe { &mut *words.as_mut_ptr().cast::<bpf_fib_lookup>() };
+    let mut words = MaybeUninit::uninit();
+    let query = zeroed(&mut words);
     query.ifindex = context.ingress_ifindex() as u32;
     query.l4_protocol = segment.protocol;
     let is_v4 = is_v4(flow);
@@ -87,10 +81,7 @@ pub(super) fn find(
                 (*destination).ipv4_dst == flow.destination[3]
             } else {
                 let found = &(*destination).ipv6_dst;
-                found[0] == flow.destination[0]
-                    && found[1] == flow.destination[1]
-                    && found[2] == flow.destination[2]
-                    && found[3] == flow.destination[3]
+                (0..4).all(|word| found[word] == flow.destination[word])
             }
         };
         if flow.kind == FlowKind::L2Dsr as u8 && !is_neighbour {
@@ -117,6 +108,18 @@ pub(super) fn find(
     flow.hop_mtu = u16::MAX;
     flow.hop_interface = STACK;
     Ok(())
+}
+
+/// A query of zeros, word by word and so that nobody makes a call of it: with one more frame Linux 6.1 says that the stack is too
+/// large.
+#[inline(always)]
+fn zeroed(words: &mut MaybeUninit<[u64; QUERY_WORDS]>) -> &mut bpf_fib_lookup {
+    for word in 0..QUERY_WORDS {
+        // SAFETY: within the array, which is ours.
+        unsafe { words.as_mut_ptr().cast::<u64>().add(word).write_volatile(0) };
+    }
+    // SAFETY: it is as large, and aligned more strictly; all-zero bytes are a value of this struct of integers.
+    unsafe { &mut *words.as_mut_ptr().cast() }
 }
 
 /// Whether packets of the flow leave as IPv4: the outer packet counts.

@@ -10,10 +10,13 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use types::IpNet;
 
+/// The ports that listeners have in a prefix, of UDP or not, and the lines where they say so.
+type Seen = HashMap<(bool, IpNet), Vec<(RangeInclusive<u16>, u32)>>;
+
 /// Checks the `addresses` of all listeners. A prefix may lie within another one: the longer counts. What two have in the same
 /// prefix, or one has with the very address of another listener, is for nobody to decide.
 pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
-    let mut seen: HashMap<(bool, IpNet), Vec<(RangeInclusive<u16>, u32)>> = HashMap::new();
+    let mut seen = Seen::new();
     for (index, listener) in config.listeners.iter().enumerate() {
         for (nth, set) in listener.addresses.iter().enumerate() {
             let at = format!("listeners[{index}].addresses[{nth}]");
@@ -77,11 +80,7 @@ fn taken(config: &Config, listener: &Listener, set: &Spanned<AddressSet>) -> Opt
     )
 }
 
-fn overlap(
-    listener: &Listener,
-    set: &Spanned<AddressSet>,
-    seen: &mut HashMap<(bool, IpNet), Vec<(RangeInclusive<u16>, u32)>>,
-) -> Option<Diagnostic> {
+fn overlap(listener: &Listener, set: &Spanned<AddressSet>, seen: &mut Seen) -> Option<Diagnostic> {
     let ports = set.ports(listener.address.value);
     let earlier = seen.entry((is_udp(listener), set.net)).or_default();
     let both = earlier
