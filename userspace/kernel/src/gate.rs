@@ -5,6 +5,7 @@ mod error;
 mod links;
 mod load;
 mod pins;
+mod tables;
 
 pub use error::AttachError;
 pub(crate) use links::attach;

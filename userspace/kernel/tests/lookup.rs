@@ -94,6 +94,17 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Nobody serves the address, as soon as the program is gone: a child that another test starts has it open for a moment.
+    fn is_left_alone(&self, address: &str, groups: &[&Group]) {
+        let gone = (0..100).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            self.served_by(address, groups).is_none()
+        });
+        assert!(gone, "{address}");
+    }
+}
+
 impl Drop for Host {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
@@ -166,7 +177,7 @@ fn prefixes_and_ports_are_served_without_a_socket_for_each() {
     let bound = host.listen("203.0.113.7:8443", 1);
     assert_eq!(host.served_by("203.0.113.7:8443", &[&v4, &bound]), Some(1));
     drop(lookup);
-    assert_eq!(host.served_by("203.0.113.7:80", &groups), None);
+    host.is_left_alone("203.0.113.7:80", &groups);
 }
 
 #[test]
@@ -355,7 +366,7 @@ fn another_process_takes_over_without_a_gap() {
     drop(old);
     assert_eq!(host.served_by("203.0.113.7:80", &[&group]), Some(0));
     drop(new);
-    assert_eq!(host.served_by("203.0.113.7:80", &[&group]), None);
+    host.is_left_alone("203.0.113.7:80", &[&group]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::control::Control;
 use super::error::AttachError;
 use super::pins::{PinDir, pin};
-use super::program;
+use super::{program, tables};
 use crate::bans::{BanLimits, BanMaps, Bans};
 use crate::counters::Counters;
 use crate::host;
@@ -107,6 +107,7 @@ fn load_in_place(object: &[u8], pins: &PinDir, bans: &Bans) -> Result<Loaded, At
 }
 
 fn load_object(object: &[u8], limits: BanLimits, pin_dir: &Path) -> Result<Ebpf, AttachError> {
+    tables::make(&pin_dir.join(abi::maps::MAGLEV))?;
     let mut loader = EbpfLoader::new();
     loader
         .default_map_pin_directory(pin_dir)
