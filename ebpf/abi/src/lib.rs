@@ -84,6 +84,8 @@ pub mod maps {
     pub const FLOOD: &str = "FLOOD";
     /// Ring of [`Sample`](crate::Sample)s. Not pinned: each process has one of its own.
     pub const SAMPLES: &str = "SAMPLES";
+    /// Per-CPU array of one `u64`: samples that found no room in the ring. Not pinned either.
+    pub const SAMPLES_LOST: &str = "SAMPLES_LOST";
 
     /// The maps of bans, which the operator's limits size.
     pub const BANS: [&str; 4] = [BANS_V4, BANS_V6, PREFIX_BANS_V4, PREFIX_BANS_V6];

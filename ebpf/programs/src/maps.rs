@@ -45,6 +45,9 @@ pub(crate) static SAMPLES: RingBuf = RingBuf::with_byte_size(limits::SAMPLES_BYT
 /// Packets that were dropped since the last sample.
 #[map]
 pub(crate) static UNSAMPLED: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
+/// Samples that found no room in the ring.
+#[map]
+pub(crate) static SAMPLES_LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
 /// The headers of the packet that this CPU looks at.
 #[map]

@@ -1,6 +1,6 @@
 //! Samples of what is dropped.
 
-use crate::maps::{SAMPLES, UNSAMPLED};
+use crate::maps::{SAMPLES, SAMPLES_LOST, UNSAMPLED};
 use crate::packet::{Headers, protocol};
 use crate::xdp_gate::Verdict;
 use abi::{SAMPLE_HEAD_BYTES, Sample, Settings};
@@ -63,6 +63,10 @@ fn is_due(every: u32) -> bool {
 fn write(context: &XdpContext, reason: u32, prefix_len: u32, headers: Option<&Headers>) {
     let Some(mut entry) = SAMPLES.reserve::<Sample>(0) else {
         // Nobody reads as fast: the sample is lost, the packet is counted all the same.
+        if let Some(lost) = SAMPLES_LOST.get_ptr_mut(0) {
+            // SAFETY: the pointer is into this CPU's own slot.
+            unsafe { *lost += 1 };
+        }
         return;
     };
     // SAFETY: the context is the one that the kernel passed in.

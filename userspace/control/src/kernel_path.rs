@@ -2,10 +2,11 @@
 
 use crate::ban_lists::BanLists;
 use crate::build::ServicePlan;
+use crate::floods::GateFigures;
 use config::{FloodAction, ForeignProgram, GateVerdict, Kernel, KernelMode};
 use kernel::{
     AttachError, BanLimits, Bans, Counters, FloodPolicy, Gate, GatePolicy, GateSpec, Mode,
-    RateLimit, ServiceSpec, ServiceStatus, Services, SourceLimits, UsedMode,
+    RateLimit, Samples, ServiceSpec, ServiceStatus, Services, SourceLimits, UsedMode,
 };
 use std::fs::File;
 use std::io;
@@ -319,6 +320,34 @@ impl KernelPath {
         Ok(())
     }
 
+    /// What is dropped and whether there is a flood; none without a gate, or where that cannot be read.
+    pub(crate) fn gate_figures(&self) -> Option<GateFigures> {
+        match &*self.lock() {
+            Outcome::Attached(gate) => Some(GateFigures {
+                flood: gate.flood().ok()?,
+                samples: gate.samples().counts(),
+            }),
+            Outcome::UserSpace(_) => None,
+        }
+    }
+
+    /// Samples of what the gate dropped; none without one.
+    pub(crate) fn samples(&self) -> Option<Samples> {
+        match &*self.lock() {
+            Outcome::Attached(gate) => Some(gate.samples()),
+            Outcome::UserSpace(_) => None,
+        }
+    }
+
+    /// Says to the gate that there is a flood.
+    pub(crate) fn declare_flood(&self) {
+        if let Outcome::Attached(gate) = &mut *self.lock()
+            && let Err(error) = gate.declare_flood()
+        {
+            tracing::warn!(%error, "the gate does not learn that the CPUs are too busy");
+        }
+    }
+
     /// Where bans come from that lists make.
     pub(crate) fn lists(&self) -> &BanLists {
         &self.lists
@@ -388,17 +417,20 @@ fn policy(kernel: &Kernel) -> GatePolicy {
         allow: kernel.allow.clone(),
         address: source_limits(&kernel.limits.address),
         prefix: source_limits(&kernel.limits.prefix),
-        flood: kernel
-            .flood
-            .new_connections
-            .map(|new_connections| FloodPolicy {
-                new_connections,
-                syn_cookies: kernel.flood.syn_cookies,
-                limit: kernel.flood.otherwise == FloodAction::Limit,
-            }),
-        // Nobody reads them yet.
-        sample_every: 0,
+        sources: kernel.limits.sources,
+        flood: flood(&kernel.flood),
+        sample_every: kernel.samples.every,
     }
+}
+
+/// None where nothing is called a flood.
+fn flood(flood: &config::Flood) -> Option<FloodPolicy> {
+    let is_asked_for = flood.new_connections.is_some() || flood.cpu.is_some();
+    is_asked_for.then_some(FloodPolicy {
+        new_connections: flood.new_connections,
+        syn_cookies: flood.syn_cookies,
+        limit: flood.otherwise == FloodAction::Limit,
+    })
 }
 
 fn source_limits(limits: &config::SourceLimits) -> SourceLimits {

@@ -1,7 +1,7 @@
 //! The control plane: everything that is not on the path of a request.
 //!
 //! `supervisor` is the process as a whole, `handover` passes it on to the next one, `build` makes a generation of a configuration, `watch` says when it is time
-//! for another one, `kernel_path` has the XDP gate, `ban_lists` where its lists come from, `probes` and `keys` keep endpoints' health and key sets up to date,
+//! for another one, `kernel_path` has the XDP gate, `ban_lists` where its lists come from, `floods` watches it, `probes` and `keys` keep endpoints' health and key sets up to date,
 //! `admin` serves the API that `client` speaks to.
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,7 @@ mod check;
 pub mod client;
 mod download;
 mod error;
+mod floods;
 mod handover;
 mod https;
 mod kernel_path;

@@ -10,6 +10,7 @@ use crate::access_log::AccessLog;
 use crate::admin::AdminSockets;
 use crate::ban_lists::BanLists;
 use crate::build::{Memory, PolicyReport};
+use crate::floods::GateFigures;
 use crate::handover::successor::Prepared;
 use crate::kernel_path::KernelPath;
 use crate::keys::KeyFetcher;
@@ -164,6 +165,28 @@ impl Supervisor {
     #[must_use]
     pub fn bans(&self) -> &Bans {
         &self.shared.bans
+    }
+
+    /// What the gate tells of itself beside its counters; none without one.
+    pub(crate) fn gate_figures(&self) -> Option<GateFigures> {
+        self.kernel.gate_figures()
+    }
+
+    /// Samples of what the gate dropped; none without one.
+    pub(crate) fn samples(&self) -> Option<kernel::Samples> {
+        self.kernel.samples()
+    }
+
+    /// What the configuration calls a flood.
+    pub(crate) fn flood_settings(&self) -> Option<config::Flood> {
+        let current = self.lock();
+        let kernel = current.loaded.config.kernel.as_ref();
+        kernel.map(|kernel| kernel.flood.clone())
+    }
+
+    /// There is a flood, for the gate.
+    pub(crate) fn declare_flood(&self) {
+        self.kernel.declare_flood();
     }
 
     /// Where bans come from that lists make.

@@ -17,6 +17,7 @@ use crate::counters::Counters;
 use crate::host::interfaces;
 use crate::policy::GatePolicy;
 use crate::privilege;
+use crate::samples::Samples;
 use crate::services::Services;
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, programs::ProgramError};
@@ -98,6 +99,7 @@ pub struct Gate {
     counters: Counters,
     services: Services,
     control: Control,
+    samples: Samples,
     bans: Bans,
     pins: PinDir,
 }
@@ -128,7 +130,7 @@ impl Gate {
     }
 
     fn attach_in(pins: PinDir, spec: &GateSpec, bans: &Bans) -> Result<Self, AttachError> {
-        let mut loaded = load::load(&pins, bans)?;
+        let mut loaded = load::load(&pins, bans, spec.policy.table_of_sources())?;
         bans.set_allowed(&spec.policy.allow);
         loaded
             .control
@@ -144,6 +146,7 @@ impl Gate {
             counters: loaded.counters,
             services: loaded.services,
             control: loaded.control,
+            samples: loaded.samples,
             bans: bans.clone(),
             pins,
         })
@@ -228,6 +231,21 @@ impl Gate {
             on: flood.until_ns > clock::boot_ns(),
             begun: flood.begun,
         })
+    }
+
+    /// Says that there is a flood, for something that the programs do not see: it lasts three seconds from now at least. Only
+    /// where the policy has a [`FloodPolicy`](crate::FloodPolicy) it has an effect.
+    ///
+    /// # Errors
+    /// [`AttachError::Map`] where it cannot be written.
+    pub fn declare_flood(&mut self) -> Result<(), AttachError> {
+        self.control.declare_flood().map_err(AttachError::Map)
+    }
+
+    /// Samples of what was dropped.
+    #[must_use]
+    pub fn samples(&self) -> Samples {
+        self.samples.clone()
     }
 
     /// The interfaces that the program is attached to.

@@ -15,6 +15,7 @@ mod lookup;
 mod object;
 mod policy;
 pub mod privilege;
+mod samples;
 mod services;
 mod settings;
 mod steer;
@@ -38,6 +39,7 @@ pub use lookup::{
     Lookup, LookupError, LookupRule, LookupSocket, PREFIXES_MAX, SOCKETS_MAX, Transport,
 };
 pub use policy::{FloodPolicy, GatePolicy, RateLimit, SourceLimits};
+pub use samples::{Carried, Headers, PacketSample, SampleCounts, Samples};
 pub use services::{
     EndpointState, Forwarding, Protocol, ServiceEndpoint, ServiceEndpointStatus, ServiceError,
     ServiceSpec, ServiceStatus, Services,

@@ -16,6 +16,9 @@ pub struct GatePolicy {
     pub address: SourceLimits,
     /// What a /24 of IPv4 or a /64 of IPv6 may send.
     pub prefix: SourceLimits,
+    /// Sources that are remembered, addresses and prefixes each, where sources have limits; 0 is the usual number. It
+    /// counts when the gate is attached.
+    pub sources: u32,
     /// When there is a flood of new connections, and what is done then.
     pub flood: Option<FloodPolicy>,
     /// One in so many dropped packets is sampled; 0: none.
@@ -46,8 +49,9 @@ pub struct RateLimit {
 /// table of limits, so that spoofed ones do not push out others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FloodPolicy {
-    /// New connections a second, over all sources, that are none yet.
-    pub new_connections: u32,
+    /// New connections a second, over all sources, that are none yet. None: only [`Gate::declare_flood`](crate::Gate) begins
+    /// a flood.
+    pub new_connections: Option<u32>,
     /// SYNs to listeners of this host are answered with SYN cookies, before the stack sees them.
     pub syn_cookies: bool,
     /// SYNs beyond the limit are dropped where no cookie answers them; else they pass.
@@ -74,6 +78,14 @@ impl SourceLimits {
 }
 
 impl GatePolicy {
+    /// How many sources are remembered.
+    pub(crate) fn table_of_sources(&self) -> u32 {
+        match self.sources {
+            0 => abi::limits::SOURCES,
+            sources => sources,
+        }
+    }
+
     /// The settings that say it, in a generation of the lists.
     pub(crate) fn settings(&self, generation: u32) -> Settings {
         let flood = self.flood;
@@ -97,7 +109,9 @@ impl GatePolicy {
                 .fold(0, |flags, (flag, _)| flags | flag),
             generation,
             sample_every: self.sample_every,
-            flood_connections: flood.map_or(0, |flood| flood.new_connections),
+            flood_connections: flood
+                .and_then(|flood| flood.new_connections)
+                .unwrap_or(u32::MAX),
             address: self.address.spec(),
             prefix: self.prefix.spec(),
         }
@@ -113,6 +127,7 @@ mod tests {
         let settings = GatePolicy::default().settings(7);
         let expected = Settings {
             generation: 7,
+            flood_connections: u32::MAX,
             ..Settings::default()
         };
         assert_eq!(settings, expected);

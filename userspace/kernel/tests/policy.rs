@@ -60,7 +60,7 @@ fn who_is_allowed_is_not_banned_limited_or_flooding_but_may_be_malformed() {
             ..SourceLimits::default()
         },
         flood: Some(FloodPolicy {
-            new_connections: 1,
+            new_connections: Some(1),
             syn_cookies: false,
             limit: true,
         }),
@@ -373,7 +373,7 @@ fn a_flood_is_limited_and_ends() {
     const SYNS: u64 = 3000;
     let mut policy = GatePolicy {
         flood: Some(FloodPolicy {
-            new_connections: LIMIT as u32,
+            new_connections: Some(LIMIT as u32),
             syn_cookies: false,
             limit: true,
         }),
@@ -434,7 +434,7 @@ fn in_a_flood_listeners_answer_with_cookies_that_the_stack_knows() {
 fn cookies_are_made_and_checked() {
     let bench = Bench::with(&GatePolicy {
         flood: Some(FloodPolicy {
-            new_connections: 1,
+            new_connections: Some(1),
             syn_cookies: true,
             limit: true,
         }),

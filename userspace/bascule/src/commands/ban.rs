@@ -7,7 +7,7 @@ use crate::instance;
 use crate::output::{Output, table};
 use control::admin::{
     BanAdded, BanEntry, BanList, BanListLoaded, BanListStatus, BanLists, BanRequest, BanResult,
-    BanShown, OffenceEntry, Score, ScoreList,
+    BanShown, OffenceEntry, SampleEntry, Score, ScoreList,
 };
 use std::io::{self, Read};
 use std::path::Path;
@@ -210,17 +210,38 @@ fn verdict_as_text(shown: &BanShown) -> String {
     } else {
         "connections are closed at accept"
     };
+    let samples = samples_as_text(&shown.samples);
     let verdict = match (shown.bans.is_empty(), shown.allowed) {
-        (true, false) => return format!("{address} is not banned\n"),
+        (true, false) => return format!("{address} is not banned\n{samples}"),
         (true, true) => {
-            return format!("{address} is not banned, and on the allow list (kernel.allow)\n");
+            return format!(
+                "{address} is not banned, and on the allow list (kernel.allow)\n{samples}"
+            );
         }
         (false, true) => {
             format!("{address} is on the allow list (kernel.allow), so these have no effect:\n")
         }
         (false, false) => format!("{address} is banned; {place}\n"),
     };
-    format!("{verdict}{}", bans_as_text(&shown.bans))
+    format!("{verdict}{}{samples}", bans_as_text(&shown.bans))
+}
+
+fn samples_as_text(samples: &[SampleEntry]) -> String {
+    if samples.is_empty() {
+        return String::new();
+    }
+    let row = |sample: &SampleEntry| {
+        [
+            format!("{} ago", duration::show(sample.age_ms / 1000)),
+            sample.ban.clone().unwrap_or_default(),
+            sample.reason.clone(),
+            sample.bytes.to_string(),
+            sample.headers.clone(),
+        ]
+    };
+    let rows: Vec<_> = samples.iter().map(row).collect();
+    let table = table(["WHEN", "BAN", "DROPPED BY", "BYTES", "PACKET"], &rows);
+    format!("\nthe last packets that were sampled:\n{table}")
 }
 
 fn as_text(list: &BanList) -> String {

@@ -4,7 +4,7 @@ use crate::block::{block, optional_block, words};
 use crate::diagnostic::{Diagnostic, Kind, Spanned};
 use crate::document::Node;
 use crate::reader::Reader;
-use crate::values::{FilePath, Files, Rate, Size, Url};
+use crate::values::{FilePath, Files, Percent, Rate, Size, Url};
 use std::path::PathBuf;
 use std::time::Duration;
 use types::IpNet;
@@ -86,17 +86,31 @@ block! {
         limits: GateLimits = GateLimits::default();
         /// What is done when new connections come in a flood. Left out: nothing.
         flood: Flood = Flood::default();
+        /// What is kept of dropped packets, for `bascule ban show`.
+        samples: Samples = Samples::default();
     }
 }
 
 optional_block! {
-    /// What one source may send, by token buckets that hold what flows into them in a second. The 65,536 sources seen last
-    /// are remembered, addresses and prefixes each.
+    /// What one source may send, by token buckets that hold what flows into them in a second.
     pub struct GateLimits {
         /// Of each address.
         address: SourceLimits = SourceLimits::default();
         /// Of each /24 of IPv4 and each /64 of IPv6, all its addresses together.
         prefix: SourceLimits = SourceLimits::default();
+        /// How many sources are remembered, addresses and prefixes each: those seen last. One that is forgotten begins with
+        /// full buckets. Each takes about 100 bytes in the kernel, used or not. A change takes effect at the next start.
+        sources: u32 = 65_536, within 1_024..=16_777_216;
+    }
+}
+
+optional_block! {
+    /// Headers of packets that the gate dropped, without payload. The last 8 of each ban are kept, and of each source that
+    /// a limit dropped; of 1,024 bans and as many sources at most.
+    pub struct Samples {
+        /// One in so many dropped packets is sampled, and the first that a ban drops; 0: none. What comes faster than it is
+        /// read is lost and counted.
+        every: u32 = 1_000, within 0..=1_000_000_000;
     }
 }
 
@@ -119,6 +133,9 @@ optional_block! {
         /// New connections a second, over all sources: TCP SYNs, and first packets of unknown sources in other protocols.
         /// More are a flood. Left out: there are none.
         new_connections: Option<u32> = None, within 1..=100_000_000;
+        /// How busy the CPUs of this host may be, all together, for a second. Busier is a flood as well: there is no room to
+        /// serve whoever comes new. Left out: as busy as they like.
+        cpu: Option<Percent> = None, within Percent::new(10)..=Percent::new(100);
         /// In a flood, SYNs to listeners of this host are answered with SYN cookies before the kernel's stack sees them,
         /// and ACKs that answer none are dropped. Needs `sysctl net.ipv4.tcp_syncookies` at 2: at 1, the default, the kernel
         /// makes them only for a listener whose queue is full.

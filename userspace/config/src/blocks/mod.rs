@@ -23,7 +23,7 @@ pub use auto_ban::{AutoBan, ForwardedAnswer, OffenceWeights};
 pub use cache::{Cache, default_cache_folder};
 pub use kernel::{
     BanUrl, Bans, Flood, FloodAction, ForeignProgram, GateLimits, GateVerdict, Kernel, KernelMode,
-    SourceLimits,
+    Samples, SourceLimits,
 };
 pub use layer4::{AcceptProxy, ListenerTimeouts, Protocol, ProxyProtocol, SniRoute};
 pub use limits::{LimitOverrides, Limits, RouteTimeouts, Timeouts};

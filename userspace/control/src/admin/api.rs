@@ -453,6 +453,30 @@ pub struct BanShown {
     /// What is known of the address and of the prefix around it from what they did.
     #[serde(default)]
     pub scores: Vec<Score>,
+    /// Packets that were dropped lately: by these bans, and of the address by limits and other rules. The newest first.
+    #[serde(default)]
+    pub samples: Vec<SampleEntry>,
+}
+
+/// A packet that the gate dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleEntry {
+    /// How long ago, in milliseconds.
+    pub age_ms: u64,
+    /// Why it was dropped: the name of its counter.
+    pub reason: String,
+    /// The ban that dropped it; null where a limit or another rule did.
+    pub ban: Option<String>,
+    /// Where it came from.
+    pub source: String,
+    /// The number of the interface that it came in by.
+    pub interface: u32,
+    /// Bytes of the frame.
+    pub bytes: u32,
+    /// Its headers in a line.
+    pub headers: String,
+    /// The same, byte by byte in hexadecimal.
+    pub head: String,
 }
 
 /// An error (RFC 9457).

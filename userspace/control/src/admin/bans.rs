@@ -3,11 +3,11 @@
 use super::answer::{self, Answer};
 use super::api::{
     self, BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanListLoaded, BanRequest, BanResult,
-    BanShown, MAX_TTL_SECONDS, OffenceEntry, Score, ScoreList,
+    BanShown, MAX_TTL_SECONDS, OffenceEntry, SampleEntry, Score, ScoreList,
 };
 use crate::ban_lists::{BanLists, ListError};
 use hyper::StatusCode;
-use kernel::{Added, Ban, BanError, Bans, ListChange, parse_target};
+use kernel::{Added, Ban, BanError, Bans, ListChange, PacketSample, Samples, parse_target};
 use penalty::{Mark, Standing};
 use proxy::Offences;
 use std::net::IpAddr;
@@ -34,7 +34,12 @@ pub(super) fn list(bans: &Bans, offences: &Offences) -> Answer {
 }
 
 /// What concerns the address of `GET /v1/bans?address=…`.
-pub(super) fn show(bans: &Bans, offences: &Offences, raw: &[u8]) -> Answer {
+pub(super) fn show(
+    bans: &Bans,
+    offences: &Offences,
+    samples: Option<&Samples>,
+    raw: &[u8],
+) -> Answer {
     let mut text = Vec::new();
     http::query::decode(raw, &mut text);
     let text = String::from_utf8_lossy(&text);
@@ -45,11 +50,8 @@ pub(super) fn show(bans: &Bans, offences: &Offences, raw: &[u8]) -> Answer {
     };
     let address = address.to_canonical();
     let forwarded = offences.forwarded_bans().covering(address);
-    let mut covering: Vec<BanEntry> = bans
-        .covering(address)
-        .iter()
-        .map(|ban| entry(ban, false))
-        .collect();
+    let narrowest = bans.covering(address);
+    let mut covering: Vec<BanEntry> = narrowest.iter().map(|ban| entry(ban, false)).collect();
     covering.extend(forwarded.iter().map(|ban| entry(ban, true)));
     let allowed = bans.is_allowed(address);
     let shown = BanShown {
@@ -59,8 +61,31 @@ pub(super) fn show(bans: &Bans, offences: &Offences, raw: &[u8]) -> Answer {
         bans: covering,
         in_kernel: bans.in_kernel(),
         scores: offences.standing(address).iter().map(score).collect(),
+        samples: samples.map_or_else(Vec::new, |samples| sampled(samples, address, &narrowest)),
     };
     answer::json(StatusCode::OK, &shown)
+}
+
+/// The last packets that bans of an address dropped, and limits of its own.
+fn sampled(samples: &Samples, address: IpAddr, bans: &[Ban]) -> Vec<SampleEntry> {
+    let of_bans = bans.iter().flat_map(|ban| samples.of_ban(&ban.target));
+    let mut all: Vec<PacketSample> = of_bans.chain(samples.of_source(address)).collect();
+    all.sort_by_key(|sample| sample.age);
+    let entry = |sample: &PacketSample| SampleEntry {
+        age_ms: u64::try_from(sample.age.as_millis()).unwrap_or(u64::MAX),
+        reason: sample.reason.name().to_owned(),
+        ban: sample.ban.map(shown),
+        source: sample.source.to_string(),
+        interface: sample.interface,
+        bytes: sample.bytes,
+        headers: sample.headers().to_string(),
+        head: sample
+            .head
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    };
+    all.iter().map(entry).collect()
 }
 
 /// The highest scores: `GET /v1/scores?limit=20`.

@@ -2,6 +2,7 @@
 
 use super::api::{PolicyStatus, ProcessState, SelfTestStatus, UpgradeRequest, Upgraded};
 use crate::ban_lists::BanLists;
+use crate::floods::GateFigures;
 use crate::handover::UpgradeError;
 use crate::supervisor::{Reloaded, State, Supervisor};
 use config::Diagnostics;
@@ -43,6 +44,10 @@ pub(crate) trait Instance: Send + Sync + 'static {
     fn offences(&self) -> &Offences;
     /// The counters of the XDP gate; empty without it, or where they cannot be read.
     fn packets(&self) -> Vec<CounterSample>;
+    /// What the gate tells of itself beside its counters; none without one.
+    fn gate_figures(&self) -> Option<GateFigures>;
+    /// Samples of what the gate dropped; none without one.
+    fn samples(&self) -> Option<kernel::Samples>;
     /// The L4 services, and whether the gate balances each.
     fn services(&self) -> Vec<(kernel::ServiceStatus, bool)>;
     /// What rules keep beyond a transaction, by policy.
@@ -144,6 +149,14 @@ impl Instance for Supervisor {
 
     fn offences(&self) -> &Offences {
         &self.shared().offences
+    }
+
+    fn gate_figures(&self) -> Option<GateFigures> {
+        Self::gate_figures(self)
+    }
+
+    fn samples(&self) -> Option<kernel::Samples> {
+        Self::samples(self)
     }
 
     fn packets(&self) -> Vec<CounterSample> {

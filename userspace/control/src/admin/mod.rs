@@ -32,6 +32,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use api::SampleEntry;
 pub use api::{
     BanAdded, BanEntry, BanFlushed, BanLifted, BanList, BanListLoaded, BanListStatus, BanLists,
     BanRequest, BanResult, BanShown, EndpointStatus, L4EndpointStatus, L4ServiceStatus,

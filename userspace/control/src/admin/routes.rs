@@ -115,7 +115,15 @@ pub(super) async fn serve<I: Instance>(
         _ => {
             let query = request.uri().query().unwrap_or_default().to_owned();
             let answer = move || match http::query::get(query.as_bytes(), "address") {
-                Some(address) => bans::show(instance.bans(), instance.offences(), address),
+                Some(address) => {
+                    let samples = instance.samples();
+                    bans::show(
+                        instance.bans(),
+                        instance.offences(),
+                        samples.as_ref(),
+                        address,
+                    )
+                }
                 None => bans::list(instance.bans(), instance.offences()),
             };
             blocking(answer).await
@@ -167,6 +175,8 @@ fn metrics(instance: &impl Instance, started: Instant) -> Answer {
         status: status::status(instance, started, Instant::now()),
         bans_refused: instance.bans().refused(),
         scores: instance.offences().stats(),
+        ban_lists: instance.ban_lists().status(),
+        gate: instance.gate_figures(),
         access_lines_dropped: instance.access_lines_dropped(),
         collections: instance.collections(),
         audit_records_dropped: instance.audit_records_dropped(),

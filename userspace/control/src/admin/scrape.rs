@@ -1,6 +1,7 @@
 //! `/metrics`: what was counted as it happened, and what is looked up at the moment of the scrape.
 
-use super::api::{L4EndpointStatus, Status};
+use super::api::{BanListStatus, L4EndpointStatus, Status};
+use crate::floods::GateFigures;
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -24,6 +25,8 @@ pub(super) struct Now {
     pub(super) status: Status,
     pub(super) bans_refused: u64,
     pub(super) scores: penalty::Stats,
+    pub(super) ban_lists: Vec<BanListStatus>,
+    pub(super) gate: Option<GateFigures>,
     pub(super) access_lines_dropped: u64,
     pub(super) collections: Vec<(String, waf::CollectionStats)>,
     pub(super) audit_records_dropped: Vec<(String, u64)>,
@@ -195,6 +198,64 @@ impl Now {
             "Scores that were forgotten before their time because `auto_ban.clients` was reached.",
             self.scores.evicted,
         )?);
+        families.extend(self.lists()?);
+        families.extend(self.gate()?);
+        Ok(families)
+    }
+
+    fn lists(&self) -> Result<Vec<MetricFamily>> {
+        const LABELS: &[&str] = &["list"];
+        let bans = gauges("bascule_ban_list_bans", "Bans of a ban list.", LABELS)?;
+        let age = gauges(
+            "bascule_ban_list_age_seconds",
+            "Seconds since a ban list was read, fetched, found unchanged, or loaded.",
+            LABELS,
+        )?;
+        let failing = gauges(
+            "bascule_ban_list_failing",
+            "1 while a ban list cannot be fetched or is wrong, and an older one is in force.",
+            LABELS,
+        )?;
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        for list in &self.ban_lists {
+            let labels = [list.name.as_str()];
+            bans.with_label_values(&labels)
+                .set(number(list.bans as u64));
+            if let Some(seconds) = list.age_seconds {
+                age.with_label_values(&labels).set(number(seconds));
+            }
+            let is_failing = list.error.is_some();
+            failing.with_label_values(&labels).set(is_failing.into());
+        }
+        Ok([bans.collect(), age.collect(), failing.collect()].concat())
+    }
+
+    fn gate(&self) -> Result<Vec<MetricFamily>> {
+        let Some(gate) = &self.gate else {
+            return Ok(Vec::new());
+        };
+        let plain = [
+            (
+                "bascule_xdp_floods_total",
+                "Floods that began, since the gate's maps were made.",
+                gate.flood.begun,
+            ),
+            (
+                "bascule_xdp_samples_total",
+                "Samples of dropped packets that were read.",
+                gate.samples.taken,
+            ),
+            (
+                "bascule_xdp_samples_lost_total",
+                "Samples of dropped packets that were lost because they came too fast.",
+                gate.samples.lost,
+            ),
+        ];
+        let on = u64::from(gate.flood.on);
+        let mut families = gauge("bascule_xdp_flood", "1 while there is a flood.", on)?;
+        for (name, help, value) in plain {
+            families.extend(counter(name, help, value)?);
+        }
         Ok(families)
     }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::ban_lists::BanLists;
 use crate::build::{self, Memory};
 use crate::client::{Client, ClientError};
+use crate::floods::GateFigures;
 use crate::handover::{Handed, UpgradeError};
 use crate::supervisor::Reloaded;
 use config::{Config, Diagnostics, Host, Loaded};
@@ -141,6 +142,18 @@ impl Instance for Pretended {
 
     fn ban_lists(&self) -> &BanLists {
         &self.ban_lists
+    }
+
+    fn gate_figures(&self) -> Option<GateFigures> {
+        let flood = kernel::FloodState { on: true, begun: 3 };
+        let samples = kernel::SampleCounts { taken: 9, lost: 2 };
+        // There is a gate where there are packets.
+        let is_there = !self.packets.lock().unwrap().is_empty();
+        is_there.then_some(GateFigures { flood, samples })
+    }
+
+    fn samples(&self) -> Option<kernel::Samples> {
+        None
     }
 
     fn services(&self) -> Vec<(kernel::ServiceStatus, bool)> {

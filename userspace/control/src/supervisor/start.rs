@@ -6,6 +6,7 @@ use crate::admin::{self, Admin};
 use crate::ban_lists;
 use crate::build::{self, Memory};
 use crate::error::StartError;
+use crate::floods;
 use crate::handover::{Handed, Predecessor, service_sockets};
 use crate::kernel_path::KernelPath;
 use crate::keys::KeyFetcher;
@@ -95,6 +96,7 @@ async fn supervise(supervisor: &Arc<Supervisor>, mut admin: Admin<Supervisor>) {
     let watcher = tokio::spawn(watch::files(Arc::clone(supervisor)));
     let signals = tokio::spawn(watch::signals(Arc::clone(supervisor)));
     let sweeper = tokio::spawn(watch::bans(Arc::clone(supervisor)));
+    let gate = tokio::spawn(floods::watch(Arc::clone(supervisor)));
     let balancer = tokio::spawn(watch::services(Arc::clone(supervisor)));
     supervisor
         .state
@@ -112,6 +114,7 @@ async fn supervise(supervisor: &Arc<Supervisor>, mut admin: Admin<Supervisor>) {
     watcher.abort();
     signals.abort();
     sweeper.abort();
+    gate.abort();
     balancer.abort();
     let patience = supervisor.lock().loaded.config.timeouts.drain;
     let ending = Arc::clone(supervisor);

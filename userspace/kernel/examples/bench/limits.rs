@@ -76,7 +76,7 @@ fn cookies(options: &Options, traffic: &mut Traffic, figures: &mut Figures) {
             ] {
                 let policy = GatePolicy {
                     flood: Some(FloodPolicy {
-                        new_connections: 1,
+                        new_connections: Some(1),
                         syn_cookies,
                         limit: true,
                     }),

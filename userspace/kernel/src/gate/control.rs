@@ -1,5 +1,6 @@
 //! What the operator's policy becomes in the kernel: settings and the allow list.
 
+use crate::clock;
 use crate::policy::GatePolicy;
 use crate::settings::SettingsMap;
 use abi::Flood;
@@ -57,6 +58,17 @@ impl Control {
     /// What is known of floods.
     pub(super) fn flood(&self) -> Result<Flood, MapError> {
         self.flood.get(&0, 0)
+    }
+
+    /// There is a flood. What the programs count meanwhile may lose a few connections.
+    pub(super) fn declare_flood(&mut self) -> Result<(), MapError> {
+        let now_ns = clock::boot_ns();
+        let mut flood = self.flood()?;
+        if flood.until_ns <= now_ns {
+            flood.begun = flood.begun.wrapping_add(1);
+        }
+        flood.until_ns = flood.until_ns.max(now_ns + abi::limits::FLOOD_HOLD_NS);
+        self.flood.set(0, flood, 0)
     }
 
     fn allowed(&self) -> Result<HashSet<IpNet>, MapError> {

@@ -8,6 +8,7 @@ use crate::bans::{BanLimits, BanMaps, Bans};
 use crate::counters::Counters;
 use crate::host;
 use crate::object::OBJECT;
+use crate::samples::Samples;
 use crate::services::{Programs, ServiceMaps, Services};
 use crate::settings::SettingsMap;
 use aya::maps::{Array, Map, MapData, MapError, MapInfo};
@@ -20,6 +21,7 @@ pub(super) struct Loaded {
     pub(super) counters: Counters,
     pub(super) services: Services,
     pub(super) control: Control,
+    pub(super) samples: Samples,
 }
 
 /// What the pin folder holds.
@@ -29,7 +31,8 @@ enum Pinned {
     Nothing,
     /// Maps that fit: they are used as they are.
     Fitting,
-    /// Maps of our version with other limits: their bans move to new maps, all else stays.
+    /// Maps of our version with other limits: their bans move to new maps, all else stays but sources, where their limit is
+    /// another.
     OtherLimits,
     /// Maps of a version whose bans can be read: they move to new maps, and nothing else does.
     OldBans,
@@ -42,20 +45,14 @@ pub(super) fn check() -> Result<(), AttachError> {
 }
 
 /// Loads the programs over adopted or new maps and lets `bans` write to them.
-pub(super) fn load(pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
+pub(super) fn load(pins: &PinDir, bans: &Bans, sources: u32) -> Result<Loaded, AttachError> {
     let object = OBJECT.ok_or(AttachError::NotBuilt)?;
     host::check_kernel()?;
-    let limits = bans.limits();
-    match inspect(pins, limits)? {
+    let tables = tables(bans.limits(), sources);
+    match inspect(pins, &tables)? {
         Pinned::Nothing | Pinned::Fitting => {
-            let mut ebpf = load_object(object, limits, pins.path())?;
-            let (counters, services, control) = bind(&mut ebpf, bans, pins.path())?;
-            Ok(Loaded {
-                ebpf,
-                counters,
-                services,
-                control,
-            })
+            let ebpf = load_object(object, &tables, pins.path())?;
+            bind(ebpf, bans, pins.path())
         }
         // The bans of the old maps join the list first, and with it the new maps. The old ones stay pinned until the new
         // ones are complete, so that a crash on the way loses no ban.
@@ -64,7 +61,8 @@ pub(super) fn load(pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
             let staging = stage(pins)?;
             for name in abi::maps::ALL {
                 // One that is missing is younger than the program that made the others.
-                if !abi::maps::BANS.contains(&name) && pins.map(name).exists() {
+                let stays = !abi::maps::BANS.contains(&name) && fits(pins, &tables, name);
+                if stays && pins.map(name).exists() {
                     let map = open(pins, name).map_err(AttachError::Map)?;
                     map.pin(staging.join(name)).map_err(|error| {
                         AttachError::Map(MapError::PinError {
@@ -74,13 +72,13 @@ pub(super) fn load(pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
                     })?;
                 }
             }
-            load_in_place(object, pins, bans)
+            load_in_place(object, &tables, pins, bans)
         }
         Pinned::OldBans => {
             let maps = BanMaps::new(None, |name| open(pins, name).and_then(Map::from_map_data));
             bans.absorb_old(maps.map_err(AttachError::Map)?)?;
             stage(pins)?;
-            load_in_place(object, pins, bans)
+            load_in_place(object, &tables, pins, bans)
         }
     }
 }
@@ -93,20 +91,20 @@ fn stage(pins: &PinDir) -> Result<PathBuf, AttachError> {
 }
 
 /// Loads the programs over the staged maps, and new ones where there is none; they take the place of those that are pinned.
-fn load_in_place(object: &[u8], pins: &PinDir, bans: &Bans) -> Result<Loaded, AttachError> {
+fn load_in_place(
+    object: &[u8],
+    tables: &Tables,
+    pins: &PinDir,
+    bans: &Bans,
+) -> Result<Loaded, AttachError> {
     let staging = pins.staging();
-    let mut ebpf = load_object(object, bans.limits(), &staging)?;
-    let (counters, services, control) = bind(&mut ebpf, bans, pins.path())?;
+    let ebpf = load_object(object, tables, &staging)?;
+    let loaded = bind(ebpf, bans, pins.path())?;
     pins.publish_staging()?;
-    Ok(Loaded {
-        ebpf,
-        counters,
-        services,
-        control,
-    })
+    Ok(loaded)
 }
 
-fn load_object(object: &[u8], limits: BanLimits, pin_dir: &Path) -> Result<Ebpf, AttachError> {
+fn load_object(object: &[u8], tables: &Tables, pin_dir: &Path) -> Result<Ebpf, AttachError> {
     tables::make(&pin_dir.join(abi::maps::MAGLEV))?;
     let mut loader = EbpfLoader::new();
     loader
@@ -115,8 +113,8 @@ fn load_object(object: &[u8], limits: BanLimits, pin_dir: &Path) -> Result<Ebpf,
         .map_pin_path(abi::maps::MAGLEV, pin_dir.join(abi::maps::MAGLEV))
         // Until there are services.
         .map_max_entries(abi::maps::FLOWS, abi::limits::FLOWS_IDLE);
-    for (name, entries) in tables(limits) {
-        loader.map_max_entries(name, entries);
+    for (name, entries) in tables {
+        loader.map_max_entries(name, *entries);
     }
     let mut ebpf = loader
         .load(object)
@@ -132,11 +130,7 @@ fn absent(name: &str) -> MapError {
     }
 }
 
-fn bind(
-    ebpf: &mut Ebpf,
-    bans: &Bans,
-    pins: &Path,
-) -> Result<(Counters, Services, Control), AttachError> {
+fn bind(mut ebpf: Ebpf, bans: &Bans, pins: &Path) -> Result<Loaded, AttachError> {
     let mut take = |name: &str| ebpf.take_map(name).ok_or_else(|| absent(name));
     let mut version: Array<MapData, u32> = take(abi::maps::VERSION)
         .and_then(Array::try_from)
@@ -149,12 +143,19 @@ fn bind(
     bans.bind(maps)?;
     let services = Services::adopt(ServiceMaps::new(&mut take).map_err(AttachError::Map)?, pins)?;
     let control = Control::new(settings, &mut take).map_err(AttachError::Map)?;
+    let samples = Samples::new(&mut take).map_err(AttachError::Map)?;
     // Last: maps without a version were not completed and are made anew.
     version.set(0, abi::VERSION, 0).map_err(AttachError::Map)?;
-    Ok((counters, services, control))
+    Ok(Loaded {
+        ebpf,
+        counters,
+        services,
+        control,
+        samples,
+    })
 }
 
-fn inspect(pins: &PinDir, limits: BanLimits) -> Result<Pinned, AttachError> {
+fn inspect(pins: &PinDir, tables: &Tables) -> Result<Pinned, AttachError> {
     if !pins.map(abi::maps::VERSION).exists() {
         remove_maps(pins)?;
         return Ok(Pinned::Nothing);
@@ -179,18 +180,18 @@ fn inspect(pins: &PinDir, limits: BanLimits) -> Result<Pinned, AttachError> {
             expected: abi::VERSION,
         });
     }
-    let fits = tables(limits).iter().all(|(name, entries)| {
-        MapInfo::from_pin(pins.map(name)).is_ok_and(|info| info.max_entries() == *entries)
-    });
-    Ok(if fits {
+    Ok(if tables.iter().all(|(name, _)| fits(pins, tables, name)) {
         Pinned::Fitting
     } else {
         Pinned::OtherLimits
     })
 }
 
-/// How large the ban maps are: while lists are replaced they hold the old ones and the new ones.
-fn tables(limits: BanLimits) -> [(&'static str, u32); 4] {
+/// How large the maps are whose size the operator says.
+type Tables = [(&'static str, u32); 6];
+
+/// The ban maps hold two lists at a time: the old one and the new one, while it takes the old one's place.
+fn tables(limits: BanLimits, sources: u32) -> Tables {
     let addresses = limits.addresses.saturating_mul(2);
     let prefixes = limits.prefixes.saturating_mul(2);
     [
@@ -198,7 +199,17 @@ fn tables(limits: BanLimits) -> [(&'static str, u32); 4] {
         (abi::maps::BANS_V6, addresses),
         (abi::maps::PREFIX_BANS_V4, prefixes),
         (abi::maps::PREFIX_BANS_V6, prefixes),
+        (abi::maps::SOURCES, sources),
+        (abi::maps::SOURCE_PREFIXES, sources),
     ]
+}
+
+/// Whether a pinned map is as large as it should be.
+fn fits(pins: &PinDir, tables: &Tables, name: &str) -> bool {
+    let wanted = tables.iter().find(|(table, _)| *table == name);
+    wanted.is_none_or(|(name, entries)| {
+        MapInfo::from_pin(pins.map(name)).is_ok_and(|info| info.max_entries() == *entries)
+    })
 }
 
 fn pinned_bans(pins: &PinDir) -> Result<BanMaps, AttachError> {

@@ -166,3 +166,30 @@ fn an_address_is_shown_with_what_concerns_it() {
     let refused = client.ban_of("203.0.113.0/24").unwrap_err().to_string();
     assert!(refused.contains("is no address"), "{refused}");
 }
+
+#[test]
+fn metrics_tell_of_lists_floods_and_samples() {
+    let given = given();
+    let client = &given.client;
+    let text = b"203.0.113.1\n203.0.113.2\n".to_vec();
+    client.load_ban_list("partners", text).unwrap();
+    given.instance.packets.lock().unwrap().push(CounterSample {
+        reason: PacketReason::Pass,
+        packets: 1,
+        bytes: 60,
+    });
+    let metrics = client.metrics().unwrap();
+    for line in [
+        "bascule_ban_list_bans{list=\"partners\"} 2",
+        "bascule_ban_list_failing{list=\"partners\"} 0",
+        "bascule_xdp_flood 1",
+        "bascule_xdp_floods_total 3",
+        "bascule_xdp_samples_total 9",
+        "bascule_xdp_samples_lost_total 2",
+    ] {
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line}: {metrics}"
+        );
+    }
+}
