@@ -1,6 +1,6 @@
 //! The traits that the data path is written against. A driver decides how a worker waits: on a ring or on epoll.
 
-use crate::{Chunk, Parts, ProbeError, Socket};
+use crate::{Chunk, Parts, Piped, ProbeError, Socket};
 use std::future::Future;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener};
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Waits for sockets in its own way. Implementors are zero-sized: [`crate::Uring`] and [`crate::Epoll`].
 pub trait Driver: Sized + 'static {
     /// A connection.
-    type Stream: Stream;
+    type Stream: Wire;
     /// A listening socket.
     type Listener: Listener<Stream = Self::Stream>;
 
@@ -110,6 +110,19 @@ pub trait Stream: 'static {
     fn shutdown(&self, how: Shutdown) {
         self.socket().shutdown(how);
     }
+}
+
+/// A connection whose bytes are those on the wire, so that the kernel can move them to another one by itself.
+pub trait Wire: Stream {
+    /// Like [`Stream::recv`], into a pipe of the kernel: nothing is copied to us. It pays where bytes are many. What was put
+    /// back does not come this way, it has to be received first.
+    fn recv_piped(&self) -> impl Future<Output = io::Result<Piped>>;
+
+    /// Like [`Stream::send`], out of a pipe.
+    fn send_piped(&self, piped: Piped) -> impl Future<Output = io::Result<()>>;
+
+    /// Gives the socket, and waits for it no more.
+    fn into_socket(self) -> Rc<Socket>;
 }
 
 /// What a reader expects: it decides which buffer is used and whether trying before waiting pays.

@@ -1,9 +1,11 @@
 //! The epoll driver: tokio's reactor tells when, direct system calls move the bytes.
 
-use crate::driver::{ConnectOptions, Driver, ListenOptions, RecvHint, RuntimeOptions, Stream};
+use crate::driver::{
+    ConnectOptions, Driver, ListenOptions, RecvHint, RuntimeOptions, Stream, Wire,
+};
 use crate::fair::{self, Turn};
 use crate::returned::Returned;
-use crate::{Acceptor, Chunk, Parts, ProbeError, Socket, listen, sys};
+use crate::{Acceptor, Chunk, Parts, Piped, ProbeError, Socket, listen, sys};
 use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -102,9 +104,26 @@ impl EpollStream {
         }
     }
 
-    fn poll_send(&self, cx: &mut Context<'_>, parts: &mut Parts) -> Poll<io::Result<()>> {
+    fn poll_recv_piped(&self, cx: &mut Context<'_>) -> Poll<io::Result<Piped>> {
         loop {
-            match self.socket().send_now(parts) {
+            let Poll::Ready(ready) = self.fd.poll_read_ready(cx) else {
+                self.turn.waited();
+                return Poll::Pending;
+            };
+            match self.socket().recv_piped_now() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready?.clear_ready(),
+                received => return Poll::Ready(received),
+            }
+        }
+    }
+
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        mut attempt: impl FnMut(&Socket) -> io::Result<()>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            match attempt(self.socket()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => return Poll::Ready(done),
             }
@@ -129,7 +148,7 @@ impl Stream for EpollStream {
 
     async fn send(&self, mut parts: Parts) -> io::Result<()> {
         fair::behind_others(&parts).await;
-        poll_fn(|cx| self.poll_send(cx, &mut parts)).await
+        poll_fn(|cx| self.poll_send(cx, |socket| socket.send_now(&mut parts))).await
     }
 
     fn put_back(&self, chunk: Chunk) {
@@ -148,5 +167,22 @@ impl Stream for EpollStream {
 
     fn socket(&self) -> &Rc<Socket> {
         self.fd.get_ref()
+    }
+}
+
+impl Wire for EpollStream {
+    async fn recv_piped(&self) -> io::Result<Piped> {
+        if !self.turn.goes_on_with_many() {
+            tokio::task::yield_now().await;
+        }
+        poll_fn(|cx| self.poll_recv_piped(cx)).await
+    }
+
+    async fn send_piped(&self, mut piped: Piped) -> io::Result<()> {
+        poll_fn(|cx| self.poll_send(cx, |socket| socket.send_piped_now(&mut piped))).await
+    }
+
+    fn into_socket(self) -> Rc<Socket> {
+        self.fd.into_inner()
     }
 }

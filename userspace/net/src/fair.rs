@@ -9,6 +9,9 @@ use std::task::Poll;
 /// large reads are 2 MB, half a millisecond of a worker.
 const RECEIVES_A_TURN: u8 = 16;
 
+/// The same of receives into a pipe, which move up to 1 MB for less.
+const PIPED_A_TURN: u8 = 4;
+
 /// Counts how long a connection has been at work without waiting.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
@@ -21,6 +24,16 @@ impl Turn {
         let receives = self.receives.get();
         let goes_on = receives < RECEIVES_A_TURN;
         self.receives.set(if goes_on { receives + 1 } else { 0 });
+        goes_on
+    }
+
+    /// The same for a receive of up to [`crate::PIPE_BYTES`].
+    pub(crate) fn goes_on_with_many(&self) -> bool {
+        let receives = self.receives.get();
+        let goes_on = receives < RECEIVES_A_TURN;
+        let weight = RECEIVES_A_TURN / PIPED_A_TURN;
+        self.receives
+            .set(if goes_on { receives + weight } else { 0 });
         goes_on
     }
 

@@ -48,6 +48,7 @@ mod handover;
 mod hangup;
 mod listen;
 mod parts;
+mod pipe;
 mod pool;
 mod probe;
 mod raised;
@@ -56,6 +57,7 @@ mod socket;
 mod sys;
 mod transparent;
 mod uring;
+mod watch;
 
 pub use accept::Acceptor;
 pub use buffer::{Buffer, Chunk};
@@ -65,17 +67,20 @@ pub use datagram::{Datagram, Datagrams, open_datagrams};
 pub use deadlines::{Deadlines, Slot, TICK};
 pub use driver::{
     ConnectOptions, Driver, KeepAlive, ListenOptions, Listener, RecvHint, RuntimeOptions, Stream,
+    Wire,
 };
 pub use epoll::{Epoll, EpollListener, EpollStream};
 pub use handover::{Channel, MESSAGE_LIMIT_BYTES, MESSAGE_LIMIT_FDS, Message, listen_fds};
 pub use hangup::hung_up;
 pub use listen::{AcceptError, accept_error, open as open_listener, shares_port};
 pub use parts::{Parts, Piece};
+pub use pipe::{PIPE_BYTES, PIPES_KEPT, Piped};
 pub use pool::{
     Class, LARGE_BYTES, LARGE_KEPT, MEDIUM_BYTES, MEDIUM_KEPT, PoolUse, SMALL_BYTES, SMALL_KEPT,
     pool_use, trim_pool,
 };
 pub use probe::ProbeError;
-pub use socket::Socket;
+pub use socket::{Progress, Socket};
 pub use transparent::may_keep_source;
 pub use uring::{Uring, UringListener, UringStream};
+pub use watch::{Watch, Watcher};

@@ -1,10 +1,12 @@
 //! A connected TCP socket and the system calls on it that never wait.
 
 use crate::parts::PIECES_A_CALL;
+use crate::pipe::{PIPE_BYTES, Pipe};
 use crate::pool::{Class, MEDIUM_BYTES};
-use crate::{Buffer, Chunk, KeepAlive, Parts};
+use crate::{Buffer, Chunk, KeepAlive, Parts, Piped, sys};
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
+use rustix::pipe::{SpliceFlags, splice};
 use socket2::{SockRef, TcpKeepalive};
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -17,6 +19,8 @@ use std::time::Duration;
 pub struct Socket {
     fd: OwnedFd,
     peer: Cell<Option<SocketAddr>>,
+    /// Bytes that were taken out of it.
+    taken: Cell<u64>,
 }
 
 /// What one receive call found.
@@ -32,6 +36,7 @@ impl Socket {
         Self {
             fd,
             peer: Cell::new(peer),
+            taken: Cell::new(0),
         }
     }
 
@@ -112,6 +117,7 @@ impl Socket {
         let room = bytes.capacity();
         let (received, _) =
             rustix::net::recv(&self.fd, spare_capacity(bytes), RecvFlags::DONTWAIT)?;
+        self.taken.set(self.taken.get() + received as u64);
         Ok(Received {
             chunk: right_sized(buffer),
             drained: received < room,
@@ -136,6 +142,94 @@ impl Socket {
         }
         Ok(())
     }
+
+    /// Receives what is there without waiting. `WouldBlock` where nothing is there, an empty chunk at the end of the stream.
+    /// For sockets of streams that were given up ([`crate::Stream::into_socket`]).
+    ///
+    /// # Errors
+    /// The connection has broken.
+    pub fn try_recv(&self) -> io::Result<Chunk> {
+        self.recv_now().map(|received| received.chunk)
+    }
+
+    /// Sends as much as the socket takes without waiting and drops it from `parts`. `WouldBlock` where it takes nothing more.
+    /// For sockets of streams that were given up.
+    ///
+    /// # Errors
+    /// The connection has broken.
+    pub fn try_send(&self, parts: &mut Parts) -> io::Result<()> {
+        self.send_now(parts)
+    }
+
+    /// Receives what is there into a pipe. `WouldBlock` where nothing is there.
+    pub(crate) fn recv_piped_now(&self) -> io::Result<Piped> {
+        let pipe = Pipe::take()?;
+        match splice(&self.fd, None, &pipe.into, None, PIPE_BYTES, SPLICE) {
+            Ok(0) => {
+                pipe.give();
+                Ok(Piped::default())
+            }
+            Ok(bytes) => {
+                self.taken.set(self.taken.get() + bytes as u64);
+                Ok(Piped::new(pipe, bytes))
+            }
+            Err(error) => {
+                pipe.give();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Sends as much out of a pipe as the socket takes. `WouldBlock` where it takes nothing more.
+    pub(crate) fn send_piped_now(&self, piped: &mut Piped) -> io::Result<()> {
+        while let Some(pipe) = piped.pipe() {
+            match splice(&pipe.out, None, &self.fd, None, piped.len(), SPLICE)? {
+                // Never, as long as something is in the pipe.
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                sent => piped.advance(sent),
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that were taken out of the socket since it was connected.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken.get()
+    }
+
+    /// What TCP itself has counted.
+    ///
+    /// # Errors
+    /// The kernel does not tell (before 4.1).
+    pub fn progress(&self) -> io::Result<Progress> {
+        sys::tcp_progress(self)
+    }
+
+    /// Lets the kernel look again at what has been received, as if the last of it came now: for who took over its way.
+    ///
+    /// # Errors
+    /// The socket is not connected any more.
+    pub fn look_again(&self) -> io::Result<()> {
+        // The kernel checks whether readers are to be woken (tcp_set_rcvlowat), also where nothing changes.
+        sys::set_receive_low_water(self, 1)
+    }
+}
+
+/// Pages move, nothing waits.
+const SPLICE: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
+
+/// What TCP has counted of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Whether both sides can still send.
+    pub is_established: bool,
+    /// Whether the connection is no more: both sides ended, or it was reset.
+    pub is_closed: bool,
+    /// Bytes that have come from the peer in order, taken or not. A FIN counts as one.
+    pub received: u64,
+    /// Bytes that were handed to the socket for sending, and were sent or wait in it. Where we connected, our SYN counts as one.
+    pub written: u64,
 }
 
 /// A chunk of the bytes in a buffer that is not much larger than they are, so that whoever keeps it does not keep 128 KB.

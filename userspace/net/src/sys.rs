@@ -1,7 +1,7 @@
 //! The few calls that no safe crate offers.
 #![allow(unsafe_code)]
 
-use crate::raised;
+use crate::{Progress, raised};
 use libc::{c_int, socklen_t};
 use socket2::{MaybeUninitSlice, MsgHdrMut, SockAddr, SockRef};
 use std::io;
@@ -77,6 +77,64 @@ pub(crate) fn recv_with_control(
 
 /// Bytes of control messages; a `sockaddr_in6` with its header takes 48.
 const CONTROL_BYTES: usize = 128;
+
+/// Wakes readers from so many bytes on (socket(7), SO_RCVLOWAT).
+pub(crate) fn set_receive_low_water(socket: impl AsFd, bytes: c_int) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVLOWAT, bytes)
+}
+
+/// The beginning of the kernel's `struct tcp_info` (linux/tcp.h), which only ever grows at its end.
+#[derive(Default)]
+#[repr(C)]
+struct TcpInfo {
+    state: u8,
+    rest: [u8; 7],
+    words: [u32; 24],
+    rates: [u64; 2],
+    bytes_acked: u64,
+    bytes_received: u64,
+}
+
+/// TCP_ESTABLISHED.
+const ESTABLISHED: u8 = 1;
+/// TCP_CLOSE.
+const CLOSED: u8 = 7;
+
+/// What TCP counts of a connection.
+pub(crate) fn tcp_progress(socket: impl AsFd) -> io::Result<Progress> {
+    let fd = socket.as_fd().as_raw_fd();
+    let mut info = TcpInfo::default();
+    let mut bytes = size_of::<TcpInfo>() as socklen_t;
+    // SAFETY: the kernel writes at most `bytes` to a struct of plain integers that is as large, and says how many it were; the
+    // descriptor is borrowed through the call.
+    let told = unsafe {
+        libc::getsockopt(
+            fd,
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut bytes,
+        )
+    };
+    if told != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if bytes as usize != size_of::<TcpInfo>() {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let mut queued: c_int = 0;
+    // After the bytes that were acknowledged: what is acknowledged in between is missing from the sum, never in it twice.
+    // SAFETY: SIOCOUTQ writes an int.
+    if unsafe { libc::ioctl(fd, libc::TIOCOUTQ, &raw mut queued) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Progress {
+        is_established: info.state == ESTABLISHED,
+        is_closed: info.state == CLOSED,
+        received: info.bytes_received,
+        written: info.bytes_acked + u64::try_from(queued).unwrap_or(0),
+    })
+}
 
 fn set_option(socket: impl AsFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the kernel reads `size_of::<c_int>()` bytes from a pointer to a c_int that lives through the call, and the

@@ -5,10 +5,12 @@
 
 mod op;
 
-use crate::driver::{ConnectOptions, Driver, ListenOptions, RecvHint, RuntimeOptions, Stream};
+use crate::driver::{
+    ConnectOptions, Driver, ListenOptions, RecvHint, RuntimeOptions, Stream, Wire,
+};
 use crate::fair::{self, Turn};
 use crate::returned::Returned;
-use crate::{Acceptor, Chunk, Parts, ProbeError, Socket, listen, probe};
+use crate::{Acceptor, Chunk, Parts, Piped, ProbeError, Socket, listen, probe};
 use libc::{POLLIN, POLLOUT};
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -80,16 +82,20 @@ impl UringStream {
         }
     }
 
-    fn poll_recv(&self, hint: RecvHint, cx: &mut Context<'_>) -> Poll<io::Result<Chunk>> {
+    fn poll_recv<T>(
+        &self,
+        is_likely: bool,
+        cx: &mut Context<'_>,
+        receive: impl Fn(&Socket) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
         // A turn that is over ends with a poll on the ring, although bytes may be there: tokio-uring submits what waits only
         // when no task can run, so a task that merely went to the end of the queue would keep all others from the ring.
-        let mut attempt =
-            self.turn.goes_on() && hint == RecvHint::Body && self.readable.borrow().is_none();
+        let mut attempt = is_likely && self.readable.borrow().is_none();
         loop {
             if attempt {
-                match self.socket.recv_now() {
+                match receive(&self.socket) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    received => return Poll::Ready(received.map(|received| received.chunk)),
+                    received => return Poll::Ready(received),
                 }
             }
             let Poll::Ready(readable) = self.wait(&self.readable, POLLIN, cx) else {
@@ -101,9 +107,13 @@ impl UringStream {
         }
     }
 
-    fn poll_send(&self, cx: &mut Context<'_>, parts: &mut Parts) -> Poll<io::Result<()>> {
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        mut attempt: impl FnMut(&Socket) -> io::Result<()>,
+    ) -> Poll<io::Result<()>> {
         loop {
-            match self.socket.send_now(parts) {
+            match attempt(&self.socket) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => return Poll::Ready(done),
             }
@@ -131,12 +141,14 @@ impl Stream for UringStream {
         if let Some(chunk) = self.returned.take() {
             return Ok(chunk);
         }
-        poll_fn(|cx| self.poll_recv(hint, cx)).await
+        let is_likely = self.turn.goes_on() && hint == RecvHint::Body;
+        let receive = |socket: &Socket| socket.recv_now().map(|received| received.chunk);
+        poll_fn(|cx| self.poll_recv(is_likely, cx, receive)).await
     }
 
     async fn send(&self, mut parts: Parts) -> io::Result<()> {
         fair::behind_others(&parts).await;
-        poll_fn(|cx| self.poll_send(cx, &mut parts)).await
+        poll_fn(|cx| self.poll_send(cx, |socket| socket.send_now(&mut parts))).await
     }
 
     fn put_back(&self, chunk: Chunk) {
@@ -145,6 +157,24 @@ impl Stream for UringStream {
 
     fn socket(&self) -> &Rc<Socket> {
         &self.socket
+    }
+}
+
+impl Wire for UringStream {
+    async fn recv_piped(&self) -> io::Result<Piped> {
+        let is_likely = self.turn.goes_on_with_many();
+        poll_fn(|cx| self.poll_recv(is_likely, cx, Socket::recv_piped_now)).await
+    }
+
+    async fn send_piped(&self, mut piped: Piped) -> io::Result<()> {
+        poll_fn(|cx| self.poll_send(cx, |socket| socket.send_piped_now(&mut piped))).await
+    }
+
+    fn into_socket(self) -> Rc<Socket> {
+        // A poll under way completes with the next event and is then no more.
+        self.readable.take();
+        self.writable.take();
+        Rc::clone(&self.socket)
     }
 }
 

@@ -76,7 +76,9 @@ both_drivers! {
         an_idle_connection_holds_no_buffer
         unused_buffers_are_bounded
         small_pieces_do_not_keep_large_buffers
-        one_busy_connection_lets_the_others_work;
+        one_busy_connection_lets_the_others_work
+        bytes_go_through_a_pipe
+        pipes_are_used_again;
     deadlines:
         a_deadline_ends_a_receive_and_an_answer_can_still_be_sent
         a_deadline_ends_a_send

@@ -3,7 +3,7 @@
 use crate::{connect, listener, pair, pause, run};
 use net::{
     Buffer, Chunk, Driver, LARGE_BYTES, LARGE_KEPT, Listener, MEDIUM_BYTES, MEDIUM_KEPT, Parts,
-    RecvHint, SMALL_BYTES, SMALL_KEPT, Stream, pool_use, trim_pool,
+    RecvHint, SMALL_BYTES, SMALL_KEPT, Stream, Wire, pool_use, trim_pool,
 };
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
@@ -218,5 +218,59 @@ pub(crate) fn one_busy_connection_lets_the_others_work<D: Driver>() {
             "the peer of a dropped connection can still send"
         );
         assert!(flood.join().unwrap() > 0);
+    });
+}
+
+/// From one connection to another, as many as there are, while the reader takes its time.
+pub(crate) fn bytes_go_through_a_pipe<D: Driver>() {
+    const TOTAL: usize = 24 * 1024 * 1024;
+    run::<D>(async {
+        let (sender, near) = pair::<D>().await;
+        let (far, reader) = pair::<D>().await;
+        let bytes = pattern(TOTAL);
+        let sending = tokio::task::spawn_local(async move {
+            sender.send(bytes.into()).await.unwrap();
+        });
+        let moving = tokio::task::spawn_local(async move {
+            let mut moved = 0;
+            loop {
+                let piped = near.recv_piped().await.unwrap();
+                if piped.is_empty() {
+                    far.shutdown(Shutdown::Write);
+                    assert_eq!(near.socket().taken(), moved as u64);
+                    return moved;
+                }
+                moved += piped.len();
+                far.send_piped(piped).await.unwrap();
+            }
+        });
+        pause().await;
+        assert!(receive(&reader, TOTAL).await == pattern(TOTAL));
+        assert!(reader.recv(RecvHint::Idle).await.unwrap().is_empty());
+        sending.await.unwrap();
+        assert_eq!(moving.await.unwrap(), TOTAL);
+    });
+}
+
+/// A pipe with something left in it is not for the next one.
+pub(crate) fn pipes_are_used_again<D: Driver>() {
+    run::<D>(async {
+        let (sender, near) = pair::<D>().await;
+        let (far, reader) = pair::<D>().await;
+        sender.send(b"lost".into()).await.unwrap();
+        drop(near.recv_piped().await.unwrap());
+        for _ in 0..100 {
+            sender.send(b"word".into()).await.unwrap();
+            let piped = near.recv_piped().await.unwrap();
+            assert_eq!(piped.len(), 4);
+            far.send_piped(piped).await.unwrap();
+            assert_eq!(receive(&reader, 4).await, b"word");
+        }
+        reader.socket().reset_on_close();
+        drop(reader);
+        pause().await;
+        sender.send(b"none".into()).await.unwrap();
+        let piped = near.recv_piped().await.unwrap();
+        assert!(far.send_piped(piped).await.is_err());
     });
 }
