@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 const VARIABLE: &str = "BASCULE_BPF_OBJECT";
 
 /// The constants in `object.rs` and the files that they embed.
-const OBJECTS: [(&str, &str); 4] = [
+const OBJECTS: [(&str, &str); 5] = [
     ("OBJECT", "bascule.bpf.o"),
     ("STEER_OBJECT", "bascule-steer.bpf.o"),
     ("LOOKUP_OBJECT", "bascule-lookup.bpf.o"),
     ("UNWRAP_OBJECT", "bascule-unwrap.bpf.o"),
+    ("RELAY_OBJECT", "bascule-relay.bpf.o"),
 ];
 
 fn main() -> io::Result<()> {

@@ -32,7 +32,7 @@ pub(crate) fn task(_arguments: &[String]) -> Outcome {
 }
 
 /// The binaries of `ebpf/programs` and their objects. `userspace/kernel/build.rs` looks for them here.
-fn objects() -> [(&'static str, PathBuf); 5] {
+fn objects() -> [(&'static str, PathBuf); 6] {
     let place = |name| tree::target().join("bpf").join(name);
     [
         ("bascule", object()),
@@ -40,6 +40,7 @@ fn objects() -> [(&'static str, PathBuf); 5] {
         ("lookup", place("bascule-lookup.bpf.o")),
         ("traffic", traffic()),
         ("unwrap", place("bascule-unwrap.bpf.o")),
+        ("relay", place("bascule-relay.bpf.o")),
     ]
 }
 

@@ -8,6 +8,7 @@ mod ban;
 pub mod hash;
 pub mod lookup;
 mod reason;
+pub mod relay;
 mod sample;
 pub mod service;
 mod settings;

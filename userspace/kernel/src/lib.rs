@@ -15,6 +15,7 @@ mod lookup;
 mod object;
 mod policy;
 pub mod privilege;
+mod relay;
 mod samples;
 mod services;
 mod settings;
@@ -39,6 +40,7 @@ pub use lookup::{
     Lookup, LookupError, LookupRule, LookupSocket, PREFIXES_MAX, SOCKETS_MAX, Transport,
 };
 pub use policy::{FloodPolicy, GatePolicy, RateLimit, SourceLimits};
+pub use relay::{Direction, JoinError, RELAY_QUEUE_BYTES, RELAYED_MAX, Relay, Relayed};
 pub use samples::{Carried, Headers, PacketSample, SampleCounts, Samples};
 pub use services::{
     EndpointState, Forwarding, Protocol, ServiceEndpoint, ServiceEndpointStatus, ServiceError,

@@ -123,6 +123,12 @@ pub enum AttachError {
     /// The map of loads cannot be brought into our memory.
     #[error("the loads of workers cannot be shared with the kernel: {0}")]
     Loads(#[source] io::Error),
+    /// The kernel does not describe itself, or not as it should.
+    #[error("{0}; the kernel has to be built with CONFIG_DEBUG_INFO_BTF")]
+    NoBtf(String),
+    /// The map of connections that are relayed cannot be brought into our memory.
+    #[error("connections cannot be shared with the kernel: {0}")]
+    Sides(#[source] io::Error),
     /// The object cannot be loaded.
     #[error("the BPF object cannot be loaded: {0}")]
     Load(#[source] Box<EbpfError>),
