@@ -25,6 +25,7 @@ mod reload;
 mod resilience;
 mod routing;
 mod seeing;
+mod splicing;
 mod steering;
 mod timeouts;
 mod tls;

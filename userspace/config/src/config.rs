@@ -2,8 +2,8 @@
 
 use crate::block::block;
 use crate::blocks::{
-    Admin, AuthMethod, AutoBan, Cache, Io, Kernel, Limits, Listener, Log, Route, Service, Steering,
-    Timeouts, Upstream, WafPolicy, Workers,
+    Admin, AuthMethod, AutoBan, Cache, Io, Kernel, Limits, Listener, Log, Route, Service, Splice,
+    Steering, Timeouts, Upstream, WafPolicy, Workers,
 };
 use crate::check;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind, Span};
@@ -25,6 +25,8 @@ block! {
         io: Io = Io::Auto;
         /// Which worker gets a new connection.
         steering: Steering = Steering::Auto;
+        /// How bytes move that are not HTTP.
+        splice: Splice = Splice::Auto;
         /// The admin API.
         admin: Admin = Admin::default();
         /// The folder where compiled rule sets are kept, so that the next start has them at once; `off`: nowhere. It and what is in

@@ -28,6 +28,7 @@ mod probes;
 mod random;
 mod self_test;
 mod service;
+mod splicing;
 mod steering;
 mod supervisor;
 #[cfg(test)]

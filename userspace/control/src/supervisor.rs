@@ -74,6 +74,7 @@ pub struct Supervisor {
     kernel: KernelPath,
     steering: Steer,
     lookups: Lookups,
+    splice: String,
     probes: Probes,
     fetcher: KeyFetcher,
     upgrades: Upgrades,
@@ -237,6 +238,12 @@ impl Supervisor {
             Some(addresses) => format!("{steering}; addresses: {addresses}"),
             None => steering,
         }
+    }
+
+    /// How bytes move that are not HTTP, and why not otherwise.
+    #[must_use]
+    pub fn splice(&self) -> String {
+        self.splice.clone()
     }
 
     /// The I/O driver.

@@ -31,7 +31,9 @@ pub use generation::{
     Access, Compressed, EndpointPlan, FrontLimits, FrontTimeouts, Generation, HashBy, HeaderEdits,
     ListenerPlan, LiveRules, RoutePlan, ShadowPlan, UpstreamPlan, WafPlan,
 };
-pub use layer4::{Announce, DatagramPlan, HeaderSenders, Layer4Plan, Names, Service, Tell};
+pub use layer4::{
+    Announce, DatagramPlan, HeaderSenders, Layer4Plan, Names, Service, Splicing, Tell,
+};
 pub use log::{
     AccessTarget, AuditFormat, AuditTarget, Destination, LineSink, LineWriter, Syslog, SyslogServer,
 };

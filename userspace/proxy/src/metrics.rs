@@ -20,7 +20,7 @@ use types::Reason;
 use waf::WafMetrics;
 
 pub(crate) use auto_ban::AutoBanMetrics;
-pub(crate) use layer4::Layer4Counts;
+pub(crate) use layer4::{Layer4Counts, Way};
 
 /// Bounds of the latency histograms in seconds: from what a warm hop costs to what a user gives up at.
 const SECONDS: &[f64] = &[

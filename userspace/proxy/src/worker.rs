@@ -3,7 +3,7 @@
 use crate::accept;
 use crate::generation::Generation;
 use crate::greeting::Caller;
-use crate::layer4::{self, DatagramPlan};
+use crate::layer4::{self, DatagramPlan, Relayer, Splicing};
 use crate::log::{AccessLog, AccessTarget};
 use crate::metrics::{Counts, ListenerCounts, Metrics};
 use crate::offences::Offences;
@@ -43,6 +43,8 @@ pub struct Shared {
     pub offences: Offences,
     /// What workers publish of their load.
     pub loads: kernel::Loads,
+    /// How bytes of connections that are not HTTP move.
+    pub splicing: Splicing,
     /// Where access lines go; `None`: nowhere.
     pub access_log: ArcSwapOption<AccessTarget>,
 }
@@ -100,6 +102,8 @@ pub(crate) struct Worker<D: Driver> {
     pub(crate) connections: Cell<usize>,
     /// Where the worker says how much it has to do.
     pub(crate) load: kernel::WorkerLoad,
+    /// Whom connections are handed over to whose bytes the kernel moves, where it does.
+    pub(crate) relayer: Option<Rc<Relayer>>,
     /// How connections end; none while the worker serves.
     pub(crate) leaving: Cell<Option<Leave>>,
     /// The time for draining is up.
@@ -133,6 +137,7 @@ impl<D: Driver> Worker<D> {
             random: Random::new(),
             connections: Cell::new(0),
             load: shared.loads.of(index),
+            relayer: Relayer::start(&shared.splicing),
             leaving: Cell::new(None),
             cut: Cell::new(false),
             date: Cell::new((

@@ -24,6 +24,26 @@ impl<S: Stream> Io<S> {
         }
     }
 
+    /// The stream, where its bytes are those on the wire.
+    #[must_use]
+    pub fn plain(&self) -> Option<&S> {
+        match self {
+            Self::Plain(stream) => Some(stream),
+            Self::Tls(_) => None,
+        }
+    }
+
+    /// The same as [`Io::plain`], for good; otherwise this again.
+    ///
+    /// # Errors
+    /// There is TLS.
+    pub fn into_plain(self) -> Result<S, Self> {
+        match self {
+            Self::Plain(stream) => Ok(stream),
+            Self::Tls(_) => Err(self),
+        }
+    }
+
     /// Ends the sending direction in order: TLS says `close_notify` first (RFC 8446, 6.1), so that the peer can tell a
     /// complete answer from a cut one.
     pub async fn finish(&self) {

@@ -29,6 +29,7 @@ fn as_text(status: &Status) -> String {
     line("workers", format!("{} on {}", status.workers, status.io));
     line("kernel path", status.kernel_path.clone());
     line("steering", status.steering.clone());
+    line("splice", status.splice.clone());
     line("bans", status.bans.to_string());
     for listener in &status.listeners {
         let tls = if listener.tls { ", TLS" } else { "" };

@@ -16,7 +16,7 @@ mod service;
 mod upstream;
 mod waf;
 
-pub use admin::{Admin, Io, MAX_WORKERS, Steering, Workers};
+pub use admin::{Admin, Io, MAX_WORKERS, Splice, Steering, Workers};
 pub use audit::{AuditFormat, AuditLog, AuditParts, AuditWhich, Scrub, SyslogTarget};
 pub use auth::{ApiKey, AuthMethod, ClaimRule, ClaimValue, Jwks, Jwt, TokenAlgorithm};
 pub use auto_ban::{AutoBan, ForwardedAnswer, OffenceWeights};

@@ -58,6 +58,8 @@ pub struct Status {
     pub kernel_path: String,
     /// How connections find their worker, and why.
     pub steering: String,
+    /// How bytes move that are not HTTP, and why not otherwise.
+    pub splice: String,
     /// What each worker has to do, in their order.
     pub loads: Vec<WorkerStatus>,
     /// Bans in force.

@@ -26,6 +26,8 @@ pub(crate) trait Instance: Send + Sync + 'static {
     fn kernel_path(&self) -> String;
     /// How connections find their worker.
     fn steering(&self) -> String;
+    /// How bytes move that are not HTTP.
+    fn splice(&self) -> String;
     /// What each worker has to do.
     fn loads(&self) -> Vec<Load>;
     /// The configuration file.
@@ -96,6 +98,10 @@ impl Instance for Supervisor {
 
     fn steering(&self) -> String {
         Self::steering(self)
+    }
+
+    fn splice(&self) -> String {
+        Self::splice(self)
     }
 
     fn loads(&self) -> Vec<Load> {

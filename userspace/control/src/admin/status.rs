@@ -32,6 +32,7 @@ pub(super) fn status(instance: &impl Instance, started: Instant, now: Instant) -
         io: instance.io_name().to_owned(),
         kernel_path: instance.kernel_path(),
         steering: instance.steering(),
+        splice: instance.splice(),
         loads: instance.loads().iter().map(worker).collect(),
         bans: instance.bans().len(),
         listeners: generation

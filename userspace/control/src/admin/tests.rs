@@ -111,6 +111,10 @@ impl Instance for Pretended {
         "kernel's hash: a test".to_owned()
     }
 
+    fn splice(&self) -> String {
+        "copy: a test".to_owned()
+    }
+
     fn loads(&self) -> Vec<Load> {
         let busy = |connections, busy| Load {
             connections,

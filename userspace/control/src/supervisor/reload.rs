@@ -161,6 +161,7 @@ fn warnings(loaded: &Loaded, built: &mut Built, old: &Config) -> Vec<Diagnostic>
         "workers",
         "io",
         "steering",
+        "splice",
         "admin",
         "log.level",
         "log.format",

@@ -14,6 +14,7 @@ use crate::listening::{bind_new, start_workers};
 use crate::lookup::Lookups;
 use crate::probes::Probes;
 use crate::service;
+use crate::splicing;
 use crate::steering::Steer;
 use crate::upgrades::Upgrades;
 use crate::watch::{self, FileTime};
@@ -107,6 +108,7 @@ async fn supervise(supervisor: &Arc<Supervisor>, mut admin: Admin<Supervisor>) {
         io = supervisor.io_name,
         kernel = supervisor.kernel_path(),
         steering = supervisor.steering(),
+        splice = supervisor.splice(),
         "serving"
     );
     service::ready();
@@ -174,6 +176,7 @@ impl Supervisor {
             ban_lists::folder(&config.cache, &options.config),
         );
         let (steering, loads) = Steer::open(config.steering, worker_count);
+        let (splicing, splice) = splicing::open(config, worker_count);
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).map_err(StartError::Metrics)?;
         let shared = Arc::new(Shared {
@@ -182,6 +185,7 @@ impl Supervisor {
             metrics,
             bans: kernel.bans().clone(),
             loads,
+            splicing,
             access_log: access_log::target(&loaded, access_log.as_ref())
                 .map(Arc::new)
                 .into(),
@@ -202,6 +206,7 @@ impl Supervisor {
             kernel,
             steering,
             lookups,
+            splice,
             probes,
             fetcher,
             upgrades,

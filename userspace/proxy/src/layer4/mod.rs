@@ -9,11 +9,14 @@ mod hello;
 mod plan;
 mod pump;
 mod record;
+mod relayed;
+mod relayer;
 mod sessions;
 
-pub use plan::{Announce, DatagramPlan, HeaderSenders, Layer4Plan, Names, Service, Tell};
+pub use plan::{Announce, DatagramPlan, HeaderSenders, Layer4Plan, Names, Service, Splicing, Tell};
 
 pub(crate) use announce::About;
+pub(crate) use relayer::Relayer;
 pub(crate) use sessions::run as serve_datagrams;
 
 use crate::accept;
@@ -52,7 +55,7 @@ pub(crate) async fn serve<D: Driver>(
     let reason = match passage.client_side(stream, &mut record).await {
         Ok(client) => {
             let destination = caller.destination.unwrap_or(local);
-            passage.through(&client, destination, &mut record).await
+            passage.through(client, destination, &mut record).await
         }
         Err(reason) => reason,
     };
@@ -96,7 +99,7 @@ impl<D: Driver> Passage<'_, D> {
     /// Finds an endpoint and moves the bytes until both sides have ended.
     async fn through(
         &self,
-        client: &Io<D::Stream>,
+        client: Io<D::Stream>,
         destination: std::net::SocketAddr,
         record: &mut Record,
     ) -> Reason {
@@ -119,7 +122,7 @@ impl<D: Driver> Passage<'_, D> {
                 .lifetime
                 .map(|lifetime| record.started() + lifetime),
         };
-        let ends = pump::Ends::new(self.worker, client, &endpoint, limits, record.moved());
+        let ends = pump::Ends::new(self.worker, client, endpoint, limits, record.moved());
         ends.run().await
     }
 }

@@ -1,9 +1,10 @@
 //! What the data path knows of listeners that do not speak HTTP, and of the PROXY protocol on both sides.
 
 use crate::generation::{Access, contains};
+use kernel::Relay;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use types::IpNet;
 
@@ -37,6 +38,34 @@ impl Layer4Plan {
     pub fn upstream_of(&self, name: Option<&str>) -> Option<usize> {
         name.and_then(|name| self.names.find(name))
             .or(self.upstream)
+    }
+}
+
+/// How bytes move where both sides have them as they are on the wire. The rest is copied.
+#[derive(Default)]
+pub struct Splicing {
+    /// Through pipes of the kernel (splice(2)).
+    pub pipes: bool,
+    /// By BPF programs (sockmap), one for each worker; where there is none, the others hold.
+    relays: Mutex<Vec<Relay>>,
+}
+
+impl Splicing {
+    /// Workers take their programs from these.
+    #[must_use]
+    pub fn new(pipes: bool, relays: Vec<Relay>) -> Self {
+        Self {
+            pipes,
+            relays: Mutex::new(relays),
+        }
+    }
+
+    /// The program of one worker, for good.
+    pub(crate) fn take_relay(&self) -> Option<Relay> {
+        self.relays
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
     }
 }
 

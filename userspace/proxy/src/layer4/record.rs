@@ -3,7 +3,7 @@
 use crate::exchange::record::{ID_CHARACTERS, new_id};
 use crate::greeting::Caller;
 use crate::log::{Line, Stages};
-use crate::metrics::Layer4Counts;
+use crate::metrics::{Layer4Counts, Way};
 use crate::worker::{View, Worker};
 use net::Driver;
 use std::cell::Cell;
@@ -48,14 +48,21 @@ impl Moved {
         }
     }
 
-    pub(super) fn came_in(&self, bytes: u64) {
+    pub(super) fn came_in(&self, bytes: u64, way: Way) {
         self.bytes_in.set(self.bytes_in.get() + bytes);
         self.counts.bytes_in.inc_by(bytes);
+        self.counts.moved(way, bytes);
     }
 
-    pub(super) fn went_out(&self, bytes: u64) {
+    pub(super) fn went_out(&self, bytes: u64, way: Way) {
         self.bytes_out.set(self.bytes_out.get() + bytes);
         self.counts.bytes_out.inc_by(bytes);
+        self.counts.moved(way, bytes);
+    }
+
+    /// The kernel did not take the connection over.
+    pub(super) fn was_refused(&self) {
+        self.counts.refused.inc();
     }
 }
 

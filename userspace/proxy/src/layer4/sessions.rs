@@ -10,6 +10,7 @@ use super::plan::DatagramPlan;
 use super::record::Record;
 use crate::generation::UpstreamPlan;
 use crate::greeting::Caller;
+use crate::metrics::Way;
 use crate::upstream::Opening;
 use crate::worker::{View, Worker};
 use balance::{Outcome, PickInput, Picked, Tried};
@@ -319,7 +320,9 @@ impl<D: Driver> Answers<D> {
             picked.finish(Outcome::Failure, now - record.started(), now);
             self.view.counts.endpoints[self.index.0][self.index.1].failed(reason);
         }
-        record.moved().came_in(self.session.bytes_in.get());
+        record
+            .moved()
+            .came_in(self.session.bytes_in.get(), Way::Copy);
         record.close(&self.worker, &self.view, reason);
         let open = &self.worker.connections;
         open.set(open.get() - 1);
@@ -366,7 +369,7 @@ impl<D: Driver> Answers<D> {
                 picked.connected(record.started().elapsed(), Instant::now());
             }
             if self.back.send(&datagram, self.ends.0).is_ok() {
-                record.moved().went_out(datagram.len() as u64);
+                record.moved().went_out(datagram.len() as u64, Way::Copy);
             }
         }
     }
