@@ -10,16 +10,11 @@ pub(crate) fn open(config: &Config, workers: usize) -> (Splicing, String) {
         .listeners
         .iter()
         .any(|listener| matches!(listener.protocol, Protocol::Tcp | Protocol::TlsPassthrough));
-    let wants_kernel = matches!(config.splice, Splice::Auto | Splice::Sockmap);
-    if wants_kernel && is_needed {
+    if config.splice == Splice::Sockmap && is_needed {
         return match load(workers) {
             Ok(relays) => (Splicing::new(true, relays), "sockmap".to_owned()),
             Err(error) => {
-                if config.splice == Splice::Sockmap {
-                    tracing::warn!(%error, "bytes of TCP listeners move by splice, not by sockmap");
-                } else {
-                    tracing::info!(%error, "bytes of TCP listeners move by splice");
-                }
+                tracing::warn!(%error, "bytes of TCP listeners move by splice, not by sockmap");
                 (Splicing::new(true, Vec::new()), format!("splice: {error}"))
             }
         };
@@ -27,7 +22,8 @@ pub(crate) fn open(config: &Config, workers: usize) -> (Splicing, String) {
     let (pipes, told) = match config.splice {
         Splice::Copy => (false, "copy: `splice: copy`"),
         Splice::Splice => (true, "splice: `splice: splice`"),
-        Splice::Auto | Splice::Sockmap => (true, "splice: no TCP listener at start"),
+        Splice::Auto => (true, "splice"),
+        Splice::Sockmap => (true, "splice: no TCP listener at start"),
     };
     (Splicing::new(pipes, Vec::new()), told.to_owned())
 }

@@ -75,7 +75,7 @@ words! {
     /// How bytes of `tcp` and `tls_passthrough` listeners go from socket to socket, where bascule does not end TLS on either
     /// side. Connections begin with copies; once they have moved 256 KiB they go on like this.
     pub enum Splice {
-        /// Like `sockmap` where the kernel admits it, else like `splice`; the log says which and why.
+        /// Like `splice`, which costs no more than `sockmap` where senders are quick, and lets TCP grow its receive window.
         Auto = "auto",
         /// In the kernel, by a BPF program: workers do not even wake up. Up to 4,096 connections of each worker; what is beyond,
         /// and all of them where the kernel does not admit the program, goes like `splice`.
