@@ -2,6 +2,7 @@
 //!
 //! The network is that of the kernel room's tests.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::print_stdout, reason = "a test says what it measured")]
 
 #[path = "../../../userspace/kernel/tests/support/mod.rs"]
 mod support;

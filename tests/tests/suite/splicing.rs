@@ -167,7 +167,7 @@ on_both_drivers! {
             let Some(through) = Through::open(io, way, "", "") else { continue };
             let mut through = through.warmed();
             let pause = move |at: usize| {
-                if is_slow && at % 61 == 0 {
+                if is_slow && at.is_multiple_of(61) {
                     thread::sleep(Duration::from_millis(20));
                 }
             };

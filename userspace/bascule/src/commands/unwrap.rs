@@ -10,7 +10,7 @@ pub(super) fn unwrap(unwrap: &Unwrap, output: &Output) -> Result<(), Failure> {
         eprintln!(
             "packets of tunnels are taken out on {}",
             unwrap.interfaces.join(", ")
-        )
+        );
     };
     let counts =
         control::unwrap(&unwrap.interfaces, &unwrap.from, ready).map_err(Failure::Start)?;

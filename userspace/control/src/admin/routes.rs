@@ -114,20 +114,17 @@ pub(super) async fn serve<I: Instance>(
         (_, "/v1/bans/lists") => bans::lists(instance.ban_lists(), instance.bans()),
         _ => {
             let query = request.uri().query().unwrap_or_default().to_owned();
-            let answer = move || match http::query::get(query.as_bytes(), "address") {
-                Some(address) => {
-                    let samples = instance.samples();
-                    bans::show(
-                        instance.bans(),
-                        instance.offences(),
-                        samples.as_ref(),
-                        address,
-                    )
-                }
-                None => bans::list(instance.bans(), instance.offences()),
-            };
-            blocking(answer).await
+            blocking(move || told_of_bans(&*instance, &query)).await
         }
+    }
+}
+
+/// All bans, or what concerns the address that a query names.
+fn told_of_bans(instance: &impl Instance, query: &str) -> Answer {
+    let (bans, offences) = (instance.bans(), instance.offences());
+    match http::query::get(query.as_bytes(), "address") {
+        Some(address) => bans::show(bans, offences, instance.samples().as_ref(), address),
+        None => bans::list(bans, offences),
     }
 }
 

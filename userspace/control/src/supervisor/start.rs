@@ -145,6 +145,13 @@ async fn supervise(supervisor: &Arc<Supervisor>, mut admin: Admin<Supervisor>) {
     }
 }
 
+fn worker_count(options: &StartOptions, workers: Workers) -> usize {
+    options.workers.unwrap_or_else(|| match workers {
+        Workers::Auto => net::cores().map_or(1, |cores| cores.len().max(1)),
+        Workers::Count(count) => usize::from(count),
+    })
+}
+
 impl Supervisor {
     /// Does everything that may take long or fail, short of the kernel path. No connection is taken yet.
     fn prepare(
@@ -154,10 +161,7 @@ impl Supervisor {
         handed: &mut Handed,
     ) -> Result<Arc<Self>, StartError> {
         let config = &loaded.config;
-        let worker_count = options.workers.unwrap_or(match config.workers {
-            Workers::Auto => net::cores().map_or(1, |cores| cores.len().max(1)),
-            Workers::Count(count) => usize::from(count),
-        });
+        let worker_count = worker_count(options, config.workers);
         let lookups = Lookups::default();
         let memory = Memory::for_workers(worker_count)
             .binding_each(lookups.open(config))
