@@ -12,6 +12,7 @@ mod counters;
 mod gate;
 mod host;
 mod lookup;
+mod mapped;
 mod object;
 mod policy;
 pub mod privilege;

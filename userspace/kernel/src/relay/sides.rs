@@ -1,12 +1,11 @@
 //! The sides of connections, in memory that the worker and the program share.
 #![allow(unsafe_code)]
 
+use crate::mapped::{Mapped, Shared};
 use abi::relay::Side;
 use aya::maps::MapData;
 use std::io;
 use std::mem::offset_of;
-use std::os::fd::{AsFd, AsRawFd};
-use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -28,59 +27,19 @@ const _: () = assert!(offset_of!(Cell, taken) == offset_of!(Side, taken));
 const _: () = assert!(offset_of!(Cell, based_on) == offset_of!(Side, based_on));
 const _: () = assert!(offset_of!(Cell, base) == offset_of!(Side, base));
 
+// SAFETY: atomics, aligned for a cache line.
+unsafe impl Shared for Cell {}
+
 /// All sides of a worker.
 #[derive(Clone, Debug)]
 pub(super) struct Sides {
-    mapping: Arc<Mapping>,
-}
-
-#[derive(Debug)]
-struct Mapping {
-    cells: NonNull<Cell>,
-    count: usize,
-    bytes: usize,
-    /// The map lives as long as the mapping.
-    _map: MapData,
-}
-
-// SAFETY: the cells are atomics, which any thread may use; the mapping stays where it is until it is dropped.
-unsafe impl Send for Mapping {}
-// SAFETY: as above.
-unsafe impl Sync for Mapping {}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: the address and length are those of mmap, and nobody has a reference into it any more.
-        unsafe { libc::munmap(self.cells.as_ptr().cast(), self.bytes) };
-    }
+    cells: Arc<Mapped<Cell>>,
 }
 
 impl Sides {
     pub(super) fn mapped(map: MapData, count: usize) -> io::Result<Self> {
-        let bytes = count * size_of::<Cell>();
-        // SAFETY: a new mapping, wherever the kernel likes; the descriptor is open for the call. The kernel checks that the map
-        // is as large.
-        let address = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                bytes,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED,
-                map.fd().as_fd().as_raw_fd(),
-                0,
-            )
-        };
-        if address == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let cells = NonNull::new(address.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self {
-            mapping: Arc::new(Mapping {
-                cells,
-                count,
-                bytes,
-                _map: map,
-            }),
+            cells: Arc::new(Mapped::new(map, count)?),
         })
     }
 
@@ -99,10 +58,7 @@ impl Sides {
     }
 
     fn cell(&self, place: u32) -> Option<&Cell> {
-        let place = place as usize;
-        // SAFETY: within the mapping, which lives as long as `self`; a page is aligned for a cache line, and any bytes are a
-        // cell.
-        (place < self.mapping.count).then(|| unsafe { self.mapping.cells.add(place).as_ref() })
+        self.cells.get(place as usize)
     }
 }
 

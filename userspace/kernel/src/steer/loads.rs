@@ -1,11 +1,10 @@
 //! What workers publish of their load: a cache line each, which the program reads as it is.
 #![allow(unsafe_code)]
 
+use crate::mapped::{Mapped, Shared};
 use abi::steer::Load;
 use aya::maps::MapData;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
-use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -26,6 +25,9 @@ const _: () =
 const _: () = assert!(std::mem::offset_of!(Cell, busy) == std::mem::offset_of!(Load, busy));
 const _: () = assert!(std::mem::offset_of!(Cell, draining) == std::mem::offset_of!(Load, draining));
 
+// SAFETY: atomics, aligned for a cache line.
+unsafe impl Shared for Cell {}
+
 /// The loads of all workers. Cheap to clone, shared by all threads.
 #[derive(Clone, Debug)]
 pub struct Loads {
@@ -36,29 +38,8 @@ pub struct Loads {
 enum Memory {
     /// Without the program nobody reads it.
     Own(Box<[Cell]>),
-    Mapped(Mapping),
-}
-
-/// The program's map, in our memory.
-#[derive(Debug)]
-struct Mapping {
-    cells: NonNull<Cell>,
-    count: usize,
-    bytes: usize,
-    /// The map lives as long as the mapping.
-    _map: MapData,
-}
-
-// SAFETY: the cells are atomics, which any thread may use; the mapping stays where it is until it is dropped.
-unsafe impl Send for Mapping {}
-// SAFETY: as above.
-unsafe impl Sync for Mapping {}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: the address and length are those of mmap, and nobody has a reference into it any more.
-        unsafe { libc::munmap(self.cells.as_ptr().cast(), self.bytes) };
-    }
+    /// The program's map.
+    Mapped(Mapped<Cell>),
 }
 
 impl Loads {
@@ -73,30 +54,8 @@ impl Loads {
 
     /// In the program's map, which has a cell for each worker at least.
     pub(super) fn mapped(map: MapData, count: usize) -> io::Result<Self> {
-        let bytes = count.max(1) * size_of::<Cell>();
-        // SAFETY: a new mapping, wherever the kernel likes; the descriptor is open for the call. The kernel checks that the map
-        // is as large.
-        let address = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                bytes,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED,
-                map.fd().as_fd().as_raw_fd(),
-                0,
-            )
-        };
-        if address == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let cells = NonNull::new(address.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self {
-            memory: Arc::new(Memory::Mapped(Mapping {
-                cells,
-                count,
-                bytes,
-                _map: map,
-            })),
+            memory: Arc::new(Memory::Mapped(Mapped::new(map, count)?)),
         })
     }
 
@@ -112,12 +71,7 @@ impl Loads {
     fn cell(&self, worker: usize) -> Option<&Cell> {
         match &*self.memory {
             Memory::Own(cells) => cells.get(worker),
-            Memory::Mapped(mapping) if worker < mapping.count => {
-                // SAFETY: within the mapping, which lives as long as `self`; a page is aligned for a cache line, and any bytes
-                // are a cell.
-                Some(unsafe { mapping.cells.add(worker).as_ref() })
-            }
-            Memory::Mapped(_) => None,
+            Memory::Mapped(cells) => cells.get(worker),
         }
     }
 }
